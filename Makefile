@@ -2,8 +2,8 @@
 BIN := .venv/bin
 BENCH := .bench/astrum/bin
 MINUTES ?= 10
-# Most tests wait for processes: four at a time keep two cores busy.
-PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
+# Most tests wait for processes: six at a time keep two cores busy.
+PYTEST_ARGS ?= -n 6 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -40,7 +40,7 @@ fuzz:  ## fuzz whatever reads bytes from the network for MINUTES=10 (Linux)
 		-max_len=4096 -timeout=20 -rss_limit_mb=4096 -artifact_prefix=.fuzz/ -print_final_stats=1
 
 thorough: set-up  ## run what takes longer, and remove each safeguard: its tests must notice
-	$(BIN)/pytest -m thorough -n 2 --dist worksteal
+	ASTRUM_TEST_COLD_START=1 $(BIN)/pytest -m thorough -n 2 --dist worksteal
 
 chaos: set-up  ## kill workers, coordinators and servers for MINUTES=10
 	ASTRUM_CHAOS_MINUTES=$(MINUTES) $(BIN)/pytest -m chaos --timeout=0 -s

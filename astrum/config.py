@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from astrum.errors import nearest
 
 DEFAULT_THREADS = 64
 """Sync functions of one run in process that run at once, unless its config says otherwise."""
+TaskLogs = Literal["failed", "all", "off"]
+DEFAULT_TASK_LOGS_LIMIT = 64 * 1024 * 1024
+"""The most bytes that the logs of one run have together, unless an option says otherwise."""
 _POLICIES = ("stop", "continue", "ignore")
 
 
@@ -44,6 +47,10 @@ class AstrumConfig:
     Output: ``visualize`` prints the graph before it runs, ``silence=False`` logs task starts,
     ends and retries, ``silence_warnings`` suppresses build-time warnings.
 
+    In process, ``task_logs`` says of which attempts the report has what they logged: of those that
+    did not succeed ("failed"), of "all" or of none ("off"); with ``capture_print`` what they print
+    too. All logs of a run have at most ``task_logs_limit`` bytes. Workers have options for it.
+
     Raises ``TypeError`` or ``ValueError`` for a limit that is not a positive number and for an
     unknown policy.
     """
@@ -64,12 +71,17 @@ class AstrumConfig:
     on_failure: Literal["stop", "continue", "ignore"] = "stop"
     max_children: int = 1_000_000
     cleanup_s: float = 60.0
+    task_logs: TaskLogs = "failed"
+    capture_print: bool = False
+    task_logs_limit: int = DEFAULT_TASK_LOGS_LIMIT
 
     def __post_init__(self) -> None:
         _check_limit("concurrency_limit", self.concurrency_limit)
         _check_limit("thread_limit", self.thread_limit)
         _check_limit("max_children", self.max_children, "")
+        _check_limit("task_logs_limit", self.task_logs_limit, "")
         _check_policy(self.on_failure)
+        _check_task_logs(self.task_logs, self.capture_print)
         _check_duration("cleanup_s", self.cleanup_s)
         if isinstance(self.ignore_tail_task, str):
             raise TypeError(f"ignore_tail_task must be a list, got {self.ignore_tail_task!r}")
@@ -106,6 +118,14 @@ def _check_policy(on_failure: Any) -> None:
         raise ValueError(
             f"on_failure must be 'stop', 'continue' or 'ignore', got {on_failure!r}{hint}"
         )
+
+
+def _check_task_logs(task_logs: Any, capture_print: bool) -> None:
+    if task_logs not in get_args(TaskLogs):
+        hint = nearest(task_logs, get_args(TaskLogs)) if isinstance(task_logs, str) else ""
+        raise ValueError(f"task_logs must be 'failed', 'all' or 'off', got {task_logs!r}{hint}")
+    if capture_print and task_logs == "off":
+        raise ValueError("capture_print needs logs: task_logs='off' keeps none")
 
 
 def _check_duration(name: str, seconds: Any) -> None:

@@ -13,6 +13,7 @@
     │   └── FlowImportError               a module or attribute that cannot be loaded
     ├── RunError                          raised to code that awaits or asks for a run
     │   ├── RunNotFoundError
+    │   │   └── RunExpiredError           an ended run of which only the chronicle is left
     │   ├── RunConflictError              one run id, two flows or two sets of inputs
     │   ├── FlowNotFoundError             a name under which no flow is published
     │   ├── TaskFailedError               a result that a handle waits for and that never comes
@@ -110,6 +111,10 @@ class RunError(AstrumError):
 
 class RunNotFoundError(RunError):
     """No run has this id, or its record has expired."""
+
+
+class RunExpiredError(RunNotFoundError):
+    """The run has ended and its record has expired: only its chronicle is left."""
 
 
 class PlanNotFoundError(RunNotFoundError):

@@ -14,14 +14,14 @@ from astrum.execution.attempt import CURRENT
 
 __all__ = ["AttemptFilter", "add_attempt", "attempt_fields"]
 
-_NAMES = ("run_id", "namespace", "task_id", "attempt", "worker_id", "trace_id")
+_NAMES = ("run_id", "namespace", "task_id", "attempt", "worker_id", "trace_id", "span_id")
 
 
 def attempt_fields() -> dict[str, Any]:
     """Return what a line of a log says about the attempt that runs here, {} outside of a task.
 
     The names are ``run_id``, ``namespace``, ``task_id`` (of a child with its key or index),
-    ``attempt``, and, where there is one, ``worker_id`` and ``trace_id``.
+    ``attempt``, and, where there is one, ``worker_id``, ``trace_id`` and ``span_id``.
     """
     context = CURRENT.get(None)
     if context is None:
@@ -36,6 +36,7 @@ def attempt_fields() -> dict[str, Any]:
         fields["worker_id"] = context.worker_id
     if context.trace_id:
         fields["trace_id"] = context.trace_id
+        fields["span_id"] = context.span_id
     return fields
 
 

@@ -16,6 +16,7 @@ from astrum.redis import RedisSettings
 from tests.keyspace import unowned_keys
 from tests.leftovers import Leftovers, mark_descendants, move_temporary_files
 from tests.servers import RedisServer, Server, server_names, start_server, why_missing
+from tests.warm_start import INTERPRETER
 
 CHAOS = Path(__file__).parent / "chaos"
 
@@ -29,9 +30,12 @@ def pytest_configure() -> None:
     """Let the processes that tests start be interrupted, also where we were started with `&`.
 
     A shell without job control starts what it puts into the background with Ctrl-C ignored, and
-    what is ignored stays ignored in every descendant.
+    what is ignored stays ignored in every descendant. `nohup` does so with a hangup: a handler of
+    ours keeps this process alive, and descendants begin with the default.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -122,5 +126,6 @@ def nothing_is_left_behind(_servers: dict[str, Server]) -> Iterator[None]:
     yield
     own = [server for server in _servers.values() if isinstance(server, RedisServer)]
     processes = {server.process.pid for server in own if server.process is not None}
+    processes |= INTERPRETER.pids
     problems = before.problems(processes, {server.directory.name for server in own})
     assert not problems, problems

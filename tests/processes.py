@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from astrum.redis import RedisSettings, RunStore
+from tests import warm_start
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 30.0
@@ -44,7 +45,7 @@ class AstrumProcess:
         if module == "astrum_worker" and not supervised and "--processes" not in arguments:
             arguments = (*arguments, "--no-supervisor")
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
-        self._process = subprocess.Popen(
+        self._process = warm_start.start(
             [*launcher, sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import math
 import threading
 import time
@@ -15,6 +17,9 @@ from astrum.runtime.forks import FORKS
 
 if TYPE_CHECKING:
     from astrum.execution.captured_log import CapturedLog
+
+
+logger = logging.getLogger("astrum.run")
 
 
 @dataclass
@@ -47,16 +52,33 @@ class AttemptContext:
     told: Progress | None = field(default=None, init=False, repr=False, compare=False)
     log: CapturedLog | None = field(default=None, init=False, repr=False, compare=False)
     _call: ThreadCall | None = field(default=None, init=False, repr=False, compare=False)
+    _has_bad_progress: bool = field(default=False, init=False, repr=False, compare=False)
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Tell how far this attempt is: so much is done, of so much, and one line of text.
 
         It is for people who look: the latest value is shown by `show`, `workers` and the live view
         about a second later. Nothing keeps it, and it is gone with the attempt. Any thread may
-        call this, as often as it likes. Raises ``TypeError`` or ``ValueError`` for what is not an
-        amount.
+        call this, as often as it likes.
+
+        It never fails the task: a call with what is not an amount (negative, not finite, not a
+        number) is ignored, the last value stays, and the first such call of an attempt is logged as
+        a warning.
         """
-        self.told = Progress.checked(done, total, text)
+        try:
+            self.told = Progress.checked(done, total, text)
+        except ValueError as error:
+            self._ignore_progress(str(error))
+
+    def _ignore_progress(self, why: str) -> None:
+        if self._has_bad_progress:
+            return
+        self._has_bad_progress = True
+        logger.warning(
+            "run %s: task %r, attempt %d: a progress is ignored: %s; further ones of this attempt "
+            "are ignored silently",
+            *(self.run_id, self.name, self.attempt, why),
+        )
 
     @property
     def idempotency_key(self) -> str:
@@ -71,6 +93,17 @@ class AttemptContext:
     def trace_id(self) -> str:
         """The id of the trace that the attempt belongs to, "" if there is none."""
         return self.trace[3:35]
+
+    @property
+    def span_id(self) -> str:
+        """The id of this attempt as a span of that trace, "" without a trace.
+
+        Each execution has its own: it follows from the trace, the attempt and the worker.
+        """
+        if not self.trace:
+            return ""
+        one = f"{self.trace_id}/{self.attempt_key}/{self.worker_id}"
+        return hashlib.sha256(one.encode(errors="backslashreplace")).hexdigest()[:16]
 
     @property
     def attempt_key(self) -> str:

@@ -26,6 +26,8 @@ from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.input_lists import lengths_of_inputs
 from astrum.execution.invoke import BoundTask, Flow, Invoker
+from astrum.execution.kept_logs import KeptLogs
+from astrum.execution.log_capture import capturing
 from astrum.execution.ordered_places import OrderedPlaces
 from astrum.execution.readings import by_task
 from astrum.execution.resources import OpenResources
@@ -57,6 +59,7 @@ from astrum.machine.task_state import OUTSTANDING
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.planning.task_spec import TaskSpec
 from astrum.runtime.collector import collector_paused
+from astrum.runtime.log_records import NO_LOGS
 from astrum.runtime.loops import leave_behind, runs_in
 
 logger = logging.getLogger("astrum.run")
@@ -103,6 +106,7 @@ class InProcessRun:
         self._invoker = Invoker(limit, name="astrum-task")
         # An attempt waits here for its thread, not behind `Invoker`, which counts its time.
         self._free_threads = None if limit is None else OrderedPlaces(limit)
+        self.logs = KeptLogs(self._run_id, options.task_logs, options.task_logs_limit)
         self._results: dict[int, Any] = {}
         known = (self._state, self._results, inputs.values)
         self._resources = OpenResources(self._on_resource_failure)
@@ -125,25 +129,29 @@ class InProcessRun:
     async def run(self) -> ExecutionReport:
         """Run the flow to its end; raises `ResourceError` if a resource fails."""
         planned_at = time.time()
-        self._arm_run_timeout()
-        self._obey(None, self._state.start())
-        try:
-            await self._wait()
-        finally:
-            self._clean_up()
-            await self._resources.close()
+        options = self._options
+        with capturing(logs=options.task_logs != NO_LOGS, prints=options.capture_print):
+            self._arm_run_timeout()
+            self._obey(None, self._state.start())
+            try:
+                await self._wait()
+            finally:
+                self._clean_up()
+                await self._resources.close()
         if self._resource_error is not None:
             raise self._resource_error
         times = RunTimes(planned_at - self._flow.planning_s, planned_at, time.time())
         with collector_paused():
-            return build_report(
+            report = build_report(
                 self._state,
                 times,
                 by_task(self._state, self._results),
                 run_id=self._run_id,
                 inputs=self._inputs.shown,
-                priority=self._options.priority,
+                priority=options.priority,
             )
+        report.logs = self.logs.by_name(self._state)
+        return report
 
     def progress_of(self, task: int) -> Progress | None:
         """Return what the running attempt of a task told last; any thread may ask."""
@@ -284,13 +292,17 @@ class InProcessRun:
         self._settle(task, attempt, AttemptResult(Outcome.CANCELLED, None, None, now, now))
 
     def _settle(self, task: int, attempt: int, result: AttemptResult) -> None:
-        self._running.pop(task, None)
+        context = self._running.pop(task, _NOTHING)[1]
         if self._patience:
             self._cancel_timer(task)
         outcome, _, failure, started_at, at, seen = result
-        self._take_in(
-            AttemptSettled(task, attempt, outcome, started_at, at, at, "", failure, seen=seen)
+        kept = b""
+        if context is not None and context.log is not None:
+            kept = self.logs.keep(task, attempt, outcome, context.log)
+        event = AttemptSettled(
+            task, attempt, outcome, started_at, at, at, "", failure, seen=seen, log=kept
         )
+        self._take_in(event)
         if self._is_over:
             self._close_if_idle()
 

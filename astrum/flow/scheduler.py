@@ -335,13 +335,7 @@ async def _run_here(
     from astrum.execution.in_process import run_in_process
     from astrum.execution.in_process_options import InProcessOptions
 
-    options = InProcessOptions(
-        silence=config.silence,
-        check_wire=config.check_wire,
-        thread_limit=config.thread_limit,
-        run_id=run_id,
-        priority=priority,
-    )
+    options = InProcessOptions.by_config(config, run_id=run_id, priority=priority)
     return await run_in_process(flow, options, inputs)
 
 

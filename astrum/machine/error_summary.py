@@ -59,7 +59,8 @@ def _failed(state: RunState) -> Iterator[str]:
             yield f"task {name!r} exhausted its {_retries(retries)}"
     for task_id, count in children.items():
         if count > MAX_CHILDREN_SHOWN:
-            yield f"task {task_id!r}: {count - MAX_CHILDREN_SHOWN} more children failed"
+            left = count - MAX_CHILDREN_SHOWN
+            yield f"task {task_id!r}: {left:,} more {'child' if left == 1 else 'children'} failed"
 
 
 def failure_text(failure: Failure, blocked: str) -> str:

@@ -114,7 +114,8 @@ class Lists(Dispatching):
             if verdict is MET and other != length:
                 return (
                     f"task {spec.task_id!r} goes through two lists together, but this one has "
-                    f"{length} elements and that of {_name(source)} has {other}"
+                    f"{length:,} {'element' if length == 1 else 'elements'} and that of "
+                    f"{_name(source)} has {other:,}"
                 )
         return ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MAX_TEXT_CHARS = 200
 
@@ -19,10 +19,13 @@ class Progress(NamedTuple):
     text: str = ""
 
     @classmethod
-    def checked(cls, done: float, total: float | None, text: str) -> Progress:
-        """Return the progress, its text cut; raises ``TypeError`` or ``ValueError``."""
+    def checked(cls, done: Any, total: Any, text: Any) -> Progress:
+        """Return the progress, its text cut; raises ``ValueError`` that says what is wrong.
+
+        Any number will do that becomes a float: of numpy, a `Decimal`.
+        """
         if not isinstance(text, str):
-            raise TypeError(f"the text of a progress must be a string, got {text!r}")
+            raise ValueError(f"its text is a {type(text).__name__}, not a string")
         told = None if total is None else _amount("total", total)
         return cls(_amount("done", done), told, text[:MAX_TEXT_CHARS])
 
@@ -39,12 +42,16 @@ class Progress(NamedTuple):
         return f"{line}, {self.text}" if self.text else line
 
 
-def _amount(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be a finite number that is not negative, got {value!r}")
-    return float(value)
+def _amount(name: str, value: Any) -> float:
+    if value is None or isinstance(value, (bool, str, bytes)):
+        raise ValueError(f"{name} is a {type(value).__name__}, not a number")
+    try:
+        amount = float(value)
+    except Exception:  # the class may be the user's
+        raise ValueError(f"{name} is a {type(value).__name__}, not a number") from None
+    if not 0 <= amount < math.inf:
+        raise ValueError(f"{name} is {amount:g}, not a finite number from 0 on")
+    return amount
 
 
 def _number(value: float) -> str:

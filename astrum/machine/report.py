@@ -5,9 +5,12 @@ All times are seconds since the epoch, all durations seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from astrum.machine.task_log import TaskLog
 
 
 class ExecutionState(StrEnum):
@@ -41,7 +44,8 @@ class TaskAttemptStatistics:
     ``traceback`` is that of the failure, "" if there is none. Before ``start_time`` it waited
     ``queued_s`` for a worker with a free slot, then ``prepared_s`` for its arguments to be fetched
     and decoded there; both are 0 in process. ``code`` names the code of its namespace that ran it,
-    as `workers` does, "" if that was the plan's. ``has_log``: its worker stored what it logged.
+    as `workers` does, "" if that was the plan's. ``has_log``: what it logged is
+    kept, at the server or, in process, in the report, unless it was above the limit of the run.
     """
 
     task_name: str
@@ -131,6 +135,10 @@ class ExecutionReport:
     tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is
     ``***``. ``priority`` is that of the run, without those of its tasks.
+
+    ``logs`` has what attempts of a run in process have logged, by the name of the task and the
+    number of the attempt, for example ``report.logs["load", 1].lines``; of which ones
+    `AstrumConfig` says. Those of workers are at the server: see `Coordinator.log`.
     """
 
     total_start_time: float
@@ -157,6 +165,7 @@ class ExecutionReport:
     blocked_tasks: int = 0
     reused_tasks: int = 0
     priority: int = 0
+    logs: Mapping[tuple[str, int], TaskLog] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         # Short, since `asyncio.run` calls it when the report is its result.

@@ -52,6 +52,11 @@ class RunTimes(NamedTuple):
     planned_at: float
     ended_at: float
 
+    @property
+    def total_s(self) -> float:
+        """The duration of the run, with its planning."""
+        return max(self.ended_at - self.started_at, 0.0)
+
 
 def build_report(
     state: RunState,
@@ -78,7 +83,7 @@ def build_report(
     return ExecutionReport(
         total_start_time=times.started_at,
         total_end_time=times.ended_at,
-        total_duration=max(times.ended_at - times.started_at, 0.0),
+        total_duration=times.total_s,
         planning_duration=max(times.planned_at - times.started_at, 0.0),
         execution_duration=max(times.ended_at - times.planned_at, 0.0),
         total_tasks=sum(counts.values()),
@@ -137,8 +142,7 @@ class _Rows:
         for event in on_one_clock(state.attempt_log.settled, state.tasks, times.planned_at):
             task = event.task
             rows, max_retries = attempts[task], specs[task].retry.max_retries
-            number = len(rows) + 1
-            rows.append(_attempt_row(number, event, names[task], max_retries, retried))
+            rows.append(_attempt_row(len(rows) + 1, event, names[task], max_retries, retried))
 
     def row(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
         """Return the row of a task of the plan, or of a child."""
@@ -301,9 +305,9 @@ def _stage(
     tasks: list[TaskExecutionStatistics | None],
 ) -> TaskStageStatistics:
     if len(numbers) == 1:  # a chain has as many stages as tasks
-        spec = plan.tasks[numbers[0]]
+        (number,) = numbers
+        spec, stat = plan.tasks[number], tasks[number]
         names, waits = [spec.task_id], list(spec.needs)
-        stat = tasks[numbers[0]]
         start, end = (stat.start_time, stat.end_time) if stat and stat.attempt_count else (0.0, 0.0)
     else:
         specs = [plan.tasks[task] for task in numbers]

@@ -237,28 +237,29 @@ class RunState(Stopping):
     # --- attempts -----------------------------------------------------------------------
 
     def _on_settled(self, event: AttemptSettled) -> list[Command]:
+        task, outcome = event.task, event.outcome
         self.outstanding_count -= 1
-        stream = self._leave(event.task) if self._elsewhere else FIRST_STREAM
+        stream = self._leave(task) if self._elsewhere else FIRST_STREAM
         if self._gates is not None and self._started:
-            self._pass_gate(event.task)
-        if event.outcome is NEVER_BEGAN:
-            return self._on_never_began(event.task)
+            self._pass_gate(task)
+        if outcome is NEVER_BEGAN:
+            return self._on_never_began(task)
         self.attempt_log.settled.append(event)
         if stream != FIRST_STREAM:
             self._ended_elsewhere[stream] = self._ended_elsewhere.get(stream, 0) + 1
-        if event.outcome is SUCCESS:
+        if outcome is SUCCESS:
             if self._is_plain:
-                self._succeed(event.task)
-            elif misfit := self._misfit(event.task, event.seen):
-                return self._fail(event.task, Failure((MISFIT,), misfit))
+                self._succeed(task)
+            elif misfit := self._misfit(task, event.seen):
+                return self._fail(task, Failure((MISFIT,), misfit))
             else:
-                self._succeed_as_seen(event.task, event.seen)
+                self._succeed_as_seen(task, event.seen)
             if any(self._heaps) or self._stopping is not None or not self._awaited_left:
                 return self._proceed()
             return []
-        if event.outcome is Outcome.SKIPPED:
+        if outcome is Outcome.SKIPPED:
             return self._on_skipped(event)
-        if not self._may_run(event.task):
+        if not self._may_run(task):
             self._end_while_stopping(event)
             return self._proceed()
         return self._on_unsuccessful(event)

@@ -109,12 +109,26 @@ class Plan:
             for one in axis.lists
             if one.origin == "task"
         )
-        last = {
+        return frozenset(read.union(self._unneeded, self.last_tasks))
+
+    @cached_property
+    def last_tasks(self) -> tuple[str, ...]:
+        """The tasks whose results are those of the run: only tasks that clean up need them.
+
+        Those that clean up are not among them, unless there are no others.
+        """
+        last = tuple(
             spec.task_id
             for spec, after in zip(self.tasks, self.dependents, strict=True)
-            if not after
-        }
-        return frozenset(read | last)
+            if not spec.always and all(self.tasks[number].always for number in after)
+        )
+        return last or self._unneeded
+
+    @cached_property
+    def _unneeded(self) -> tuple[str, ...]:
+        """The tasks that no other task needs."""
+        rows = zip(self.tasks, self.dependents, strict=True)
+        return tuple(spec.task_id for spec, after in rows if not after)
 
     @cached_property
     def dependents(self) -> list[list[int]]:

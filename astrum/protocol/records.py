@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from astrum.errors import StoreError
+from astrum.machine.report_builder import RunTimes
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.status import CoordinatorStatus, WorkerStatus
@@ -80,6 +81,10 @@ VERSIONS, OFFER, CODE = "versions", "offer", "code"
 """The details that say which code may run a run, and which one its plan was made from."""
 UNSERVED_LIMIT, NO_LIMIT = "unserved_limit_s", "none"
 """The detail that says how long a run waits for a worker that serves its tasks."""
+PLANNING = "planning_s"
+"""The detail that says how long the planning of a run took, before it was submitted."""
+NO_HISTORY = "no_history"
+"""The detail with the epoch of a leader that is set to keep no chronicle of the run's end."""
 PRIORITY = "priority"
 """The detail that shows the priority of a run; leaders go by its header, which is sealed."""
 _TRACEPARENT = re.compile("(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -164,6 +169,23 @@ class RunInfo:
     def begun_at(self) -> float:
         """The time from which its duration counts: its creation, or that of a delayed start."""
         return self.created_at if self.start_at is None else self.start_at
+
+    def times(self, now: float) -> RunTimes:
+        """Return when the run was asked for, when it began, and when it ended (or ``now``).
+
+        Its duration, the same wherever it is shown, is from the first of these to the last.
+        """
+        ended_at = now if self.ended_at is None else self.ended_at
+        begun_at = min(self.begun_at, ended_at)  # a run that waits has not begun
+        try:
+            planned_s = self.duration(PLANNING) if self.start_at is None else None
+        except StoreError:  # for display only
+            planned_s = None
+        return RunTimes(begun_at - (planned_s or 0.0), begun_at, ended_at)
+
+    def took_s(self, now: float) -> float:
+        """Return for how long the run went on until its end, or until ``now``."""
+        return self.times(now).total_s
 
     @property
     def labels(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from astrum.errors import DecodeError
+from astrum.machine.task_log import LogLine, LogsLeftOut, TaskLog
 from astrum.values.compression import inflate, inflated_bytes, shrink
 from astrum.values.references import digest_of
 from astrum.values.unpacking import unpack
@@ -22,44 +23,15 @@ LATEST_BYTES = 48 * 1024
 MAX_LOG_BYTES = FIRST_BYTES + LATEST_BYTES
 MAX_LINE_CHARACTERS = 8 * 1024
 """The most of one line that is kept, so that one line cannot displace all others."""
+LOG_COSTS_BYTES = 200
+"""What a stored log costs beyond its bytes: its key, and its name in a list."""
+SIZES_OF_LOGS = "logs"
+"""The name among the values of a run of what its logs have together: see `decode_left_out`."""
 STDOUT = "stdout"
 """The logger of lines that were printed."""
 _MAX_STORED_BYTES = 4 * MAX_LOG_BYTES
 _FORMAT = 1
 _LENGTH_BYTES = 4
-LEVEL_NAMES = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
-
-
-class LogLine(NamedTuple):
-    """One record of a logger, or one printed line.
-
-    ``at`` is in seconds since the epoch on the server's clock, as far as the worker knew it.
-    ``level`` is a number of `logging`. ``text`` has the traceback too, in further lines.
-    """
-
-    at: float
-    level: int
-    logger: str
-    text: str
-
-    @property
-    def level_name(self) -> str:
-        """The name of the level in lower case, for a level without a name its number."""
-        return LEVEL_NAMES.get(self.level, str(self.level))
-
-
-class TaskLog(NamedTuple):
-    """The log of one attempt as far as it was stored.
-
-    ``left_out`` lines are missing behind the first ``left_out_after`` of ``lines``. ``is_whole``
-    is false while the attempt runs, and if its worker died before it could store the rest.
-    """
-
-    worker_id: str
-    lines: tuple[LogLine, ...] = ()
-    left_out: int = 0
-    left_out_after: int = 0
-    is_whole: bool = True
 
 
 class LogRows(NamedTuple):
@@ -91,6 +63,18 @@ def shortened(text: str, limit: int = MAX_LINE_CHARACTERS) -> str:
     return f"{text[:half]} … {len(text) - 2 * half:,} characters left out … {text[-half:]}"
 
 
+def most_bytes(limit_bytes: int, *, is_failure: bool) -> int:
+    """Return what the logs of a run may have together when one more is stored.
+
+    A quarter of the limit is kept for attempts that fail: their logs are worth most, and those of
+    successes come in far greater numbers.
+
+    >>> most_bytes(1000, is_failure=True), most_bytes(1000, is_failure=False)
+    (1000, 750)
+    """
+    return limit_bytes if is_failure else limit_bytes // 4 * 3
+
+
 def encode_log(rows: LogRows, worker_id: str, *, is_whole: bool, shift_s: float = 0.0) -> bytes:
     """Return the stored form of a log; ``shift_s`` puts its times on the server's clock."""
     first, latest, left_out = rows
@@ -118,6 +102,19 @@ def decode_log(data: bytes) -> TaskLog:
         return TaskLog(str(worker_id), lines, left_out, after, bool(is_whole))
     except (TypeError, ValueError, OverflowError) as error:
         raise DecodeError(f"a log is malformed: {error}") from None
+
+
+def decode_left_out(data: bytes | None) -> LogsLeftOut:
+    """Return how many logs of a run were left out, by what the server keeps; never raises.
+
+    >>> decode_left_out(b"4800 2 1500 5000")
+    LogsLeftOut(attempts=2, since=1.5, limit_bytes=5000)
+    """
+    try:
+        _, count, since_ms, limit, *_ = map(int, (data or b"").split())
+    except ValueError:
+        return LogsLeftOut()
+    return LogsLeftOut(count, since_ms / 1000, limit)
 
 
 def _line(row: Any, shift_s: float) -> LogLine:

@@ -9,7 +9,7 @@ import msgpack
 
 from astrum.protocol.records import CoordinatorInfo, RunInfo, StreamSize, WorkerInfo
 from astrum.redis import listing, scripts
-from astrum.redis.entries import names_of
+from astrum.redis.entries import leases_of, names_of, server_ms
 from astrum.redis.reaping import streams_of
 from astrum.redis.records import JournalEntry, JournalPart
 from astrum.redis.store import Store
@@ -73,6 +73,13 @@ class QueryStore(Store):
     async def coordinators(self) -> list[CoordinatorInfo]:
         """Return the coordinators that were heard of in the last seconds."""
         return await listing.coordinators(self.client, self.keys)
+
+    async def live_coordinators(self) -> frozenset[str]:
+        """Return the owner ids of the coordinators that live."""
+        asked = [("TIME",), ("ZRANGE", self.keys.coordinators, 0, -1, "WITHSCORES")]
+        time, ends = await self.client.pipeline(asked)
+        now = server_ms(time)
+        return frozenset(owner for owner, end in leases_of(ends).items() if end > now)
 
     async def served(self, worker_id: str) -> bytes:
         """Return the tasks that a worker serves; ``b""`` if it is gone."""

@@ -352,12 +352,6 @@ def put_blob(keys: Keys, run_id: str, digest: str, data: bytes) -> ScriptCall:
     return ScriptCall("put_blob", names, [data, digest])
 
 
-def put_log(keys: Keys, run_id: str, name: str, data: bytes) -> ScriptCall:
-    """Store the log of an attempt, in place of an earlier part. Reply: as `put_blob`."""
-    names = [keys.attempts(run_id), keys.blob(run_id, name), keys.blobs(run_id)]
-    return ScriptCall("put_blob", names, [data, name, 1])
-
-
 # --- queries ---------------------------------------------------------------------------------
 
 

@@ -22,11 +22,18 @@ class Settlement(NamedTuple):
 
 
 class StoredLog(NamedTuple):
-    """The log of an attempt in the form to store, and its name among the values of its run."""
+    """The log of an attempt in the form to store, and its name among the values of its run.
+
+    It is stored if the logs of the run have at most ``limit_bytes`` then; see `most_bytes`.
+    ``is_whole``: no further part of it comes.
+    """
 
     run_id: str
     name: str
     data: bytes
+    limit_bytes: int
+    is_failure: bool = True
+    is_whole: bool = True
 
 
 class Verdict(IntEnum):

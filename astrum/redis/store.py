@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from astrum.errors import StoreUnavailableError
+from astrum.machine.task_log import LogsLeftOut
+from astrum.protocol.task_logs import SIZES_OF_LOGS, decode_left_out
 from astrum.redis import blobs
 from astrum.redis.client import Client
 from astrum.redis.entries import server_ms
@@ -20,6 +22,7 @@ from astrum.values.references import Blob
 
 MAX_LOG_READ = 1024 * 1024
 """The most bytes that are read of a log; workers store far less."""
+MOST_SIZES_READ = 200
 MAX_BLOCK_S = 30.0
 READ_MARGIN_S = 5.0
 """The time by which a read timeout is longer than the blocking read."""
@@ -114,6 +117,17 @@ class Store:
     async def get_log(self, run_id: str, name: str) -> bytes | None:
         """Return the stored log of an attempt, `None` if there is none."""
         return await blobs.read_bounded(self.bulk, self.keys.blob(run_id, name), MAX_LOG_READ)
+
+    async def get_logs(self, run_id: str, names: Sequence[str]) -> list[bytes]:
+        """Return stored logs in one trip, ``b""`` for one that is not there."""
+        keys = [self.keys.blob(run_id, name) for name in names]
+        replies = await self.bulk.pipeline([("GETRANGE", key, 0, MAX_LOG_READ) for key in keys])
+        return [bytes(reply) for reply in replies]
+
+    async def logs_left_out(self, run_id: str) -> LogsLeftOut:
+        """Return how many logs of a run are not stored because of their limit, and since when."""
+        key = self.keys.blob(run_id, SIZES_OF_LOGS)
+        return decode_left_out(await self.client.execute("GETRANGE", key, 0, MOST_SIZES_READ))
 
     async def publish(self, hint: bytes) -> None:
         """Send a hint to all current listeners; a hint may be lost."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.task_logs import LOG_COSTS_BYTES, SIZES_OF_LOGS, most_bytes
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.scripts import OPEN_TTL_S, flat, milliseconds
+from astrum.redis.settlement import StoredLog
 
 WORKER_DETAILS_TTL_S = 300.0
 DEAD_LETTERS_KEPT = 1000
@@ -84,3 +86,15 @@ def set_aside(
         milliseconds(DEAD_LETTERS_TTL_S),
     ]
     return ScriptCall("set_aside", [stream, keys.dead_letters], arguments)
+
+
+def put_log(keys: Keys, log: StoredLog) -> ScriptCall:
+    """Store the log of an attempt, in place of an earlier part. Reply: 1, 0 if there is no such
+    run, 2 if it is left out: the logs of the run have reached their limit.
+    """
+    run_id, name = log.run_id, log.name
+    names = [keys.attempts(run_id), keys.blob(run_id, name), keys.blobs(run_id)]
+    names.append(keys.blob(run_id, SIZES_OF_LOGS))
+    most = most_bytes(log.limit_bytes, is_failure=log.is_failure)
+    limits: list[Argument] = [most, log.limit_bytes, int(log.is_whole), LOG_COSTS_BYTES]
+    return ScriptCall("put_log", names, [log.data, name, SIZES_OF_LOGS, *limits])

@@ -23,6 +23,8 @@ from astrum.redis.settlement import Settlement, StoredLog, Verdict
 from astrum.redis.store import Store, block_option
 
 LOG_TIMEOUT_S = 2.0
+LEFT_OUT = 2
+"""The reply about a log that is not stored because of the limit of its run."""
 
 
 class WorkerStore(Store):
@@ -167,14 +169,19 @@ class WorkerStore(Store):
             verdicts += scripts.read_verdicts(run_id, self.worker_id, reply, len(part))
         return verdicts
 
-    async def put_logs(self, logs: Sequence[StoredLog]) -> None:
+    async def put_logs(self, logs: Sequence[StoredLog]) -> list[StoredLog]:
         """Store logs of attempts in one trip, each for as long as its run lives; repeatable.
+
+        Returns those that are left out: the logs of their runs have reached their limit.
 
         They have a connection of their own, which is opened for the first one: a slow transfer
         delays nothing else. One whose run is gone is dropped.
         """
-        if logs:
-            await self._logs.call_all([scripts.put_log(self.keys, *log) for log in logs])
+        if not logs:
+            return []
+        calls = [worker_scripts.put_log(self.keys, log) for log in logs]
+        replies = await self._logs.call_all(calls)
+        return [log for log, reply in zip(logs, replies, strict=True) if reply == LEFT_OUT]
 
     async def close(self) -> None:
         """Drop all connections; harmless when repeated."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from astrum.machine.report import ExecutionReport
+from astrum.machine.task_log import NONE_LEFT_OUT, LogsLeftOut
 from astrum.view.why.unfinished import UnfinishedTask
 
 
@@ -15,7 +16,7 @@ class RunSnapshot:
 
     ``late_ends``, ``waits_until`` and ``labels`` are as in `RunInfo`. ``submitted_by`` names user,
     host and process, "" if it is not known. ``is_chronicle``: the run's record has expired, and
-    this is what its chronicle holds.
+    this is what its chronicle holds. ``logs_left_out`` says how many logs of attempts are not kept.
     """
 
     report: ExecutionReport
@@ -26,3 +27,4 @@ class RunSnapshot:
     submitted_by: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     is_chronicle: bool = False
+    logs_left_out: LogsLeftOut = NONE_LEFT_OUT

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from astrum.protocol.task_logs import LogLine
+from astrum.machine.task_log import LogLine, LogsLeftOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,21 @@ def left_out_text(count: int) -> str:
     '… 1,200 lines left out'
     """
     return f"… {count:,} line{'' if count == 1 else 's'} left out"
+
+
+def left_out_logs_text(left_out: LogsLeftOut) -> str:
+    """Return the line that says that logs of a run are not kept, "" if all are.
+
+    >>> left_out_logs_text(LogsLeftOut(1200, 0.0, 64 * 1024 * 1024))
+    'logs of about 1,200 attempts left out since 1970-01-01 00:00:00 UTC (limit 64 MiB)'
+    """
+    count, since, limit = left_out
+    if not since and not count:
+        return ""
+    when = f"{time_text(since)[:19].replace('T', ' ')} UTC"
+    attempts = f"about {count:,} attempts" if count != 1 else "1 attempt"
+    mib = f"{limit / 1024 / 1024:.3g} MiB"
+    return f"logs of {attempts} left out since {when} (limit {mib})"
 
 
 def time_text(at: float) -> str:

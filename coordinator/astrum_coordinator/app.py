@@ -28,7 +28,6 @@ from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
 from astrum.redis.settings import RedisSettings
 from astrum_coordinator.asking.answers import Answers
-from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.asking.operations import Operations
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.taking_over import Beginning, FromRun, TakingOver
@@ -95,7 +94,7 @@ class Coordinator(Operations, Answers, Publishing, TakingOver, TaskLogReading, W
         # coordinator can lead these runs while a service here still acts on them.
         parts = self._parts
         try:
-            for service in reversed((*parts.services, parts.adoption, parts.wakes)):
+            for service in reversed((*parts.services, *parts.finders)):
                 await service.stop()
             await parts.leaderships.release()
             await parts.chronicles.close()
@@ -129,10 +128,6 @@ class Coordinator(Operations, Answers, Publishing, TakingOver, TaskLogReading, W
     @property
     def _reports(self) -> ReportLoader:
         return self._parts.reports
-
-    @property
-    def _chronicles(self) -> Chronicles:
-        return self._parts.chronicles
 
     def _begin_to_lead(self) -> None:
         for service in self._parts.services:
@@ -314,7 +309,7 @@ class Coordinator(Operations, Answers, Publishing, TakingOver, TaskLogReading, W
     async def serve(self) -> None:
         """Adopt and lead every run that has no live leader, until cancelled."""
         self._begin_to_lead()
-        finders = (self._parts.wakes, self._parts.adoption)
+        finders = self._parts.finders
         for finder in finders:
             finder.start()
         try:

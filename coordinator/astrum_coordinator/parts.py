@@ -7,6 +7,7 @@ from typing import NamedTuple
 from astrum.runtime.service import Service
 from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.asking.completion import RunCompletion
+from astrum_coordinator.asking.missing_chronicles import MissingChronicles
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.adoption import Adoption, Renewal, Wakes
@@ -27,7 +28,8 @@ class Parts(NamedTuple):
     """All parts of one open coordinator; none of them works before it is started.
 
     The services that every leader of a run needs are in ``services``, those that find work last.
-    They stop in the reverse order. ``adoption`` and ``wakes`` find runs for `Coordinator.serve`.
+    They stop in the reverse order. ``adoption`` and ``wakes`` find runs for `Coordinator.serve`,
+    which also makes the ``missing_chronicles``.
     """
 
     context: CoordinatorContext
@@ -36,6 +38,7 @@ class Parts(NamedTuple):
     leaderships: Leaderships
     reports: ReportLoader
     chronicles: Chronicles
+    missing_chronicles: MissingChronicles
     completion: RunCompletion
     pool: PoolView
     reader: JournalReader
@@ -45,6 +48,11 @@ class Parts(NamedTuple):
     adoption: Adoption
     wakes: Wakes
     services: tuple[Service, ...]
+
+    @property
+    def finders(self) -> tuple[Service, ...]:
+        """What finds work for `Coordinator.serve`."""
+        return (self.missing_chronicles, self.adoption, self.wakes)
 
 
 def compose(context: CoordinatorContext) -> Parts:
@@ -67,6 +75,7 @@ def compose(context: CoordinatorContext) -> Parts:
         leaderships=leaderships,
         reports=reports,
         chronicles=chronicles,
+        missing_chronicles=MissingChronicles(context, chronicles, reports),
         completion=RunCompletion(leaderships, subscriptions, reports),
         pool=pool,
         reader=reader,

@@ -22,19 +22,13 @@ logger = logging.getLogger("astrum.coordinator")
 _ATTEMPTS = 10
 
 
-def last_tasks(plan: Plan) -> tuple[str, ...]:
-    """Return the tasks at the end of a plan, which no other needs."""
-    rows = zip(plan.tasks, plan.dependents, strict=True)
-    return tuple(spec.task_id for spec, dependents in rows if not dependents)
-
-
 async def publish(
     store: RunStore, seal: Seal, plan: Plan, stored: StoredPlan, modules: str
 ) -> PublishedFlow:
     """Publish a plan under its namespace, in place of an earlier one; repeatable."""
     name, at = plan.namespace, await store.server_time()
     made_by = (submitter(), installed_version(), modules)
-    flow = PublishedFlow(name, stored.digest, last_tasks(plan), at, *made_by)
+    flow = PublishedFlow(name, stored.digest, plan.last_tasks, at, *made_by)
     record = seal.seal_flow(name, encode_flow(flow))
     for _ in range(_ATTEMPTS):
         old = await store.flow_record(name)

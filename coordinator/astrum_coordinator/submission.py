@@ -20,6 +20,7 @@ from astrum.protocol.records import (
     LABEL,
     NO_LIMIT,
     OFFER,
+    PLANNING,
     PRIORITY,
     RESULT_TTL,
     TRACEPARENT,
@@ -28,7 +29,6 @@ from astrum.protocol.records import (
     is_traceparent,
 )
 from astrum.runtime.version import installed_version
-from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.asking.submitter import submitter
 from astrum_coordinator.config import check_result_ttl, check_versions
 from astrum_coordinator.leading.run_limits import TIMEOUT_DETAIL
@@ -94,7 +94,7 @@ class RunOptions:
 def submission_details(flow: Flow, options: RunOptions) -> dict[str, str]:
     """Return what is kept with a run; raises `RunError` for what it cannot have."""
     return plan_details(flow.plan, modules_of(flow)) | {
-        PLANNED_S_DETAIL: f"{flow.planning_s:.6f}",
+        PLANNING: f"{flow.planning_s:.6f}",
         **option_details(flow.plan, options),
     }
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from astrum.machine import RunState
+from astrum.machine.task_log import LogLine, LogsLeftOut, TaskLog
 from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.log_rows import RunLogs
 from tests.chromium import Page
 from tests.made_runs import made_run
 
@@ -31,9 +34,17 @@ def _hostile(value: Any) -> Any:
     return value
 
 
+def _logs(state: RunState) -> RunLogs:
+    """Return a log of each attempt, and say that more were left out."""
+    line = LogLine(0.0, 30, "shop", HOSTILE)
+    log = TaskLog("", (line, line), left_out=1200, left_out_after=1, is_whole=False)
+    kept = {(end.task, end.attempt): log for end in state.attempt_log.settled}
+    return RunLogs(kept, LogsLeftOut(17, 1.0, 64 * 1024 * 1024), not_read=3)
+
+
 def _hostile_columns() -> RunColumns:
     run = made_run(100)
-    columns = run_columns(run.state, run.head())
+    columns = run_columns(run.state, run.head(), logs=_logs(run.state))
     for part in ("strings", "failures", "workers"):
         columns[part] = _hostile(columns[part])
     facts = columns["run"]
@@ -60,6 +71,13 @@ def test_hostile_texts_are_shown_and_do_nothing(
     page.click("main button.link")
     page.wait("document.querySelector('.panel h2')")
     assert SHOWN in page.text(".panel h2")
+    assert "Log: 1,202 lines, without the end" in page.text(".panel .log")
+    page.click(".panel .log summary")
+    lines = page.text(".panel .log pre").split("\n")
+    assert [SHOWN in line for line in lines] == [True, False, True]
+    assert (lines[1], lines[0][:8]) == ("… 1,200 lines left out", "0 ms WAR")
+    assert "17 logs left out from " in page.text(".details")
+    assert "(limit 64 MiB); 3 logs not in this file" in page.text(".details")
     for found in page.evaluate(
         "[...document.querySelectorAll('details')].map((d) => d.open = true)"
     ):

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from astrum.view.report.columns import run_columns
+from astrum.view.report.comparing import compared
+from astrum_coordinator.display.report_page import report_page
 from tests.chromium import Page
+from tests.made_runs import MadeRun, made_plan
 
 pytestmark = pytest.mark.browser
 TABS = ("timeline", "graph", "tasks", "errors", "path")
@@ -193,6 +197,29 @@ def test_each_tab_is_accessible_in_both_schemes(
             " [id, impact, nodes.slice(0, 3).map((node) => node.html.slice(0, 160))]))"
         )
         assert found == [], (TABS[number - 1], found)
+
+
+def test_what_changed_since_another_run_has_a_tab_of_its_own(
+    page: Page, tmp_path: Path, axe: str
+) -> None:
+    before, after = (run_columns(run.state, run.head()) for run in map(_made, (7, 8)))
+    file = tmp_path / "run.html"
+    file.write_text(report_page(after, compared(before, after)), encoding="utf-8")
+    page.open(file)
+    page.press("6")
+    page.wait("location.hash === '#compare' && document.querySelector('main table')")
+    assert "than run 20260921-131320-made" in page.text("main") or "about as" in page.text("main")
+    assert "list_pages" in page.text("main tbody")
+    page.evaluate(axe + "; 1")
+    assert page.evaluate("axe.run().then((all) => all.violations.map(({id}) => id))") == []
+    page.click("main tbody button.link")
+    page.wait("document.querySelector('.panel h2')")
+    page.resize(400, 800)
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+
+
+def _made(seed: int) -> MadeRun:
+    return MadeRun(made_plan(100), children=80, seed=seed).lead()
 
 
 def test_schemes_change_the_page_and_its_canvases_at_once(page: Page, report_of: Reports) -> None:

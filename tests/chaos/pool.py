@@ -23,6 +23,7 @@ from astrum.protocol.messages import Record, decode_entry
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.codec import Codec
+from tests import warm_start
 from tests.chaos.audit import Planned, Token, read_tokens, with_children
 from tests.clusters import Watched
 from tests.flows.chaos import CODE_VARIABLE, CODES, TOKENS_VARIABLE
@@ -222,11 +223,9 @@ class ChaosPool:
 
     def command(self, *arguments: str, code: str = FIRST_CODE) -> subprocess.CompletedProcess[str]:
         """Run a command of the coordinator, which has this code."""
-        process = subprocess.Popen(
+        process = warm_start.start(
             [
                 sys.executable,
-                "-X",
-                "faulthandler",
                 "-m",
                 "astrum_coordinator",
                 *arguments,

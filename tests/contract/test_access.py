@@ -151,7 +151,7 @@ async def coordinate(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.served_by(["alive"])
         await runs.publish(b"hint")
         await operate(runs)
-        await keep_chronicles(runs)
+        await keep_chronicles(runs, epoch)
         assert await runs.reopen("r", b"\x90", "completed", [0])
 
 
@@ -187,12 +187,16 @@ async def operate(runs: RunStore) -> None:
     assert await runs.unpublish_flow("f", b"record", "digest")
 
 
-async def keep_chronicles(runs: RunStore) -> None:
+async def keep_chronicles(runs: RunStore, epoch: int) -> None:
     """Keep one that makes room for itself, while another one has expired."""
     await runs.client.execute("ZADD", KEYS.chronicles, 1, "long gone")
     await runs.client.execute("PEXPIRE", KEYS.chronicles, 60_000)
+    now = await runs.server_time()
+    assert [one.run_id for one in await runs.without_chronicle(now - 60, now, 9)] == ["r"]
+    assert await runs.live_coordinators() == set()
     for _ in range(2):
-        assert await runs.keep_chronicle("r", b"chronicle", life_s=60.0, max_bytes=9) == KEPT
+        kept = await runs.keep_chronicle("r", epoch, b"chronicle", life_s=60.0, max_bytes=9)
+        assert kept == KEPT
     assert await runs.chronicle("r") == b"chronicle"
     assert await runs.drop_chronicle("r")
 
@@ -303,12 +307,15 @@ async def ask_of_runs(runs: RunStore, run_id: str) -> None:
 async def prepare_view(settings: RedisSettings) -> None:
     await prepare_start(settings)
     async with RunStore.open(settings) as runs, WorkerStore(settings, "w") as workers:
+        ended = await runs.run_info("ended")
+        assert ended is not None
         epoch = await led_run(runs, "open")
         await dispatched(runs, epoch, 0, run_id="open")
         await claimed(workers, "w")
         await dispatched(runs, epoch, 1, run_id="open")
         await runs.announce("leader", {"host": "h"}, CoordinatorStatus(), [], 60.0)
-        assert await runs.keep_chronicle("ended", b"chronicle", life_s=60.0, max_bytes=9) == KEPT
+        last = (ended.epoch, b"chronicle")
+        assert await runs.keep_chronicle("ended", *last, life_s=60.0, max_bytes=9) == KEPT
 
 
 async def view(settings: RedisSettings, theirs: RedisSettings) -> None:

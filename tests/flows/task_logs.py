@@ -109,6 +109,15 @@ with use_namespace("logged_errors"):
         logging.getLogger("tests.other").info("bad arguments: %d", "x")
 
 
+with use_namespace("logged_much"):
+    for place in range(8):
+
+        @task(f"much{place}", on_failure="continue")
+        async def much() -> None:
+            log.info("%s", "z" * 1_000)
+            raise ValueError("no")
+
+
 with use_namespace("logged_failing"):
     for place in range(6):
 

@@ -14,8 +14,8 @@ import redis
 
 from astrum import Client, Coordinator
 from astrum.errors import AstrumError
+from tests import warm_start
 from tests.keyspace import unowned_keys
-from tests.processes import ROOT
 from tests.servers import RedisServer
 
 FLOW = """
@@ -50,10 +50,10 @@ class Place(NamedTuple):
     folder: Path
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return warm_start.run(
             [sys.executable, "-m", "astrum_coordinator", *words, "--redis", self.server.url],
             cwd=self.folder,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+            env={"PATH": "/usr/bin:/bin"},
             capture_output=True,
             text=True,
         )

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ FIELDS = {
     "attempt": 2,
     "worker_id": "w1",
     "trace_id": "0af7651916cd43dd8448eb211c80319c",
+    "span_id": ATTEMPT.span_id,
 }
 
 
@@ -68,6 +70,15 @@ def test_inside_a_task_all_fields_are_there_and_what_a_record_says_itself_stays(
     assert {name: vars(record)[name] for name in FIELDS} == FIELDS | {"task_id": "mine"}
     event: MutableMapping[str, Any] = {"event": "x", "attempt": "own"}
     assert add_attempt(None, "info", event) == {"event": "x"} | FIELDS | {"attempt": "own"}
+
+
+def test_each_execution_is_a_span_of_its_own_and_there_is_none_without_a_trace() -> None:
+    others = [replace(ATTEMPT, attempt=3), replace(ATTEMPT, worker_id="w2")]
+    others += [replace(ATTEMPT, index=4), replace(ATTEMPT, run_id="r2")]
+    ids = {one.span_id for one in (ATTEMPT, *others, replace(ATTEMPT))}
+    assert len(ids) == 5
+    assert all(len(bytes.fromhex(one)) == 8 for one in ids)
+    assert replace(ATTEMPT, trace="").span_id == ""
 
 
 @pytest.mark.usefixtures("inside")

@@ -18,8 +18,10 @@ from astrum.planning import (
     AttemptOptions,
     ExecutionPlan,
     ExecutionPlanner,
+    Plan,
     RetryPolicy,
     TaskOrder,
+    TaskSpec,
     build_plan,
     fingerprint,
     lane_of,
@@ -350,3 +352,26 @@ def test_fingerprints_are_in_the_plan_only_when_asked_for() -> None:
     functions = {"a": coroutine_function}
     plan = build_plan("x", {"a": ()}, functions, {}, options={}, fingerprints=True)
     assert plan.tasks[0].fingerprint == fingerprint(coroutine_function)
+
+
+# --- the results of a run ------------------------------------------------------------------------
+
+
+def test_the_last_tasks_are_those_that_only_clean_up_needs() -> None:
+    load, total = TaskSpec("load"), TaskSpec("total", needs=("load",))
+    clean = TaskSpec("clean", needs=("total", "load"), always=True)
+    assert Plan("n", (load, total)).last_tasks == ("total",)
+    assert Plan("n", (load, total, clean)).last_tasks == ("total",)
+    assert Plan("n", (load, TaskSpec("mail", needs=("load",)), total)).last_tasks == (
+        "mail",
+        "total",
+    )
+
+
+def test_a_plan_that_only_cleans_up_ends_with_its_clean_up() -> None:
+    assert Plan("n", (TaskSpec("clean", always=True),)).last_tasks == ("clean",)
+
+
+def test_the_result_of_a_last_task_is_wanted_also_if_a_clean_up_waits_for_it() -> None:
+    clean = TaskSpec("clean", needs=("total",), always=True)
+    assert Plan("n", (TaskSpec("total"), clean)).wanted_results == {"total", "clean"}

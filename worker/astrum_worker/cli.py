@@ -17,7 +17,7 @@ from astrum.runtime.cli.options import (
     LogLevel,
     ServerOptions,
     Size,
-    check_task_logs,
+    TaskLogOptions,
     log_format_option,
     option,
     server_options,
@@ -201,6 +201,7 @@ def main(
     health_fd: int | None,
     health_address: tuple[str, int] | None,
     metrics_tasks: int,
+    logs: TaskLogOptions,
     **settings: Any,
 ) -> None:
     """Run tasks of the given modules for runs on a Redis or Valkey server.
@@ -209,7 +210,6 @@ def main(
     namespaces, registries and schedulers found there are served.
     """
     log_to_stderr(log_level, FORMAT_WITH_PID, as_json=log_format == "json")
-    check_task_logs(settings["task_logs"], settings["capture_print"])
     if no_supervisor and processes > 1:
         raise click.UsageError("--processes needs the supervisor; drop --no-supervisor")
     manager = take_service_manager()
@@ -225,7 +225,8 @@ def main(
     chosen = {name: value for name, value in settings.items() if value is not None}
     if health_address is not None:
         chosen["metrics_tasks"] = metrics_tasks
-    config = WorkerConfig(redis=RedisSettings.from_env(**server._asdict()), **chosen)
+    redis = RedisSettings.from_env(**server._asdict())
+    config = WorkerConfig(redis=redis, **logs._asdict(), **chosen)
     links = ProcessLinks(
         supervisor_fd=supervisor_fd,
         health_fd=health_fd,

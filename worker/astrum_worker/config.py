@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from astrum.config import DEFAULT_TASK_LOGS_LIMIT
 from astrum.planning.plan import DEFAULT_QUEUE, is_queue_name
 from astrum.redis import RedisSettings
 from astrum.redis.blobs import MAX_BLOB_BYTES
 from astrum.runtime.log_records import FAILED_LOGS, TASK_LOGS
 
 MIB = 1024 * 1024
+_POSITIVE = (
+    *("concurrency", "threads", "lease_s", "block_s", "batch_items", "batch_bytes"),
+    "task_logs_limit",
+)
 
 
 def default_threads() -> int:
@@ -42,7 +47,8 @@ class WorkerConfig:
 
     ``task_logs`` says of which attempts the logs are stored: of those that did not succeed
     ("failed"), of "all", also while they run, or of none ("off"). With ``capture_print`` what they
-    print belongs to it.
+    print belongs to it. The logs of one run have at most ``task_logs_limit`` bytes together; a
+    quarter of it is kept for attempts that fail.
 
     ``metrics_tasks`` is how many tasks have metrics of their own (`None`: no metrics are kept).
     """
@@ -75,6 +81,7 @@ class WorkerConfig:
     unsettled_items: int = 20_000
     task_logs: str = FAILED_LOGS
     capture_print: bool = False
+    task_logs_limit: int = DEFAULT_TASK_LOGS_LIMIT
     metrics_tasks: int | None = None
 
     def __post_init__(self) -> None:
@@ -82,7 +89,7 @@ class WorkerConfig:
             raise ValueError("a worker needs at least one module")
         if not self.queues or not all(map(is_queue_name, self.queues)):
             raise ValueError("a worker needs at least one queue, named without ':' and ','")
-        for name in ("concurrency", "threads", "lease_s", "block_s", "batch_items", "batch_bytes"):
+        for name in _POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
         if not 0 < self.max_value_bytes <= MAX_BLOB_BYTES:

@@ -15,7 +15,7 @@ class Counters:
 
     ``fenced``: ends that came too late. ``restored``: ends that the server had lost.
     ``hung``: attempts that continued after their cancellation. ``logs_dropped``: logs of attempts
-    that the server did not take.
+    that the server did not take. ``logs_left_out``: those of runs whose logs were at their limit.
     """
 
     claimed: int = 0
@@ -31,6 +31,7 @@ class Counters:
     hung: int = 0
     skipped: int = 0
     logs_dropped: int = 0
+    logs_left_out: int = 0
 
     @property
     def ended(self) -> int:

@@ -240,12 +240,20 @@ def type_name(annotation: Any) -> str:
 
     >>> type_name(int), type_name(typing.Optional[list[int]])
     ('int', 'list[int] | None')
+    >>> type_name(dict[str, list[types.SimpleNamespace | None]]), type_name(tuple[int, ...])
+    ('dict[str, list[SimpleNamespace | None]]', 'tuple[int, ...]')
     """
     plain = stripped(annotation)
     if plain is type(None):
         return "None"
-    if typing.get_origin(plain) in UNION_ORIGINS:
-        return " | ".join(map(type_name, typing.get_args(plain)))
+    if plain is ...:
+        return "..."
+    origin, parts = typing.get_origin(plain), typing.get_args(plain)
+    if origin in UNION_ORIGINS:
+        return " | ".join(map(type_name, parts))
+    # The parameters of a callable are a list, which has no name.
+    if isinstance(origin, type) and parts and not isinstance(parts[0], list):
+        return f"{origin.__name__}[{', '.join(map(type_name, parts))}]"
     if isinstance(plain, type) and not isinstance(plain, types.GenericAlias):
         return plain.__name__
     return str(plain).replace("typing.", "").replace("collections.abc.", "")

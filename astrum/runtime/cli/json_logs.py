@@ -15,7 +15,10 @@ from typing import Any
 from astrum.runtime.log_records import message_of, traceback_of
 from astrum.runtime.whole_lines import BegunLines
 
-CONTEXT_NAMES = ("run_id", "namespace", "task_id", "attempt", "worker_id", "trace_id")
+CONTEXT_NAMES = (
+    *("run_id", "namespace", "task_id", "attempt", "worker_id"),
+    *("trace_id", "span_id"),
+)
 """The attributes of a record that say which attempt it belongs to."""
 STRAY = "stderr"
 """The logger of lines that no logger wrote."""

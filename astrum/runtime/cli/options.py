@@ -175,27 +175,61 @@ _TASK_LOG_OPTIONS = (
         type=click.Choice(TASK_LOGS),
         default=FAILED_LOGS,
         show_default=True,
-        help="Of which attempts to store the log with the run, for `show RUN TASK --log`: of those "
-        "that do not succeed, of all and while they run, or of none.",
+        help="Of which attempts to store the log with the run, for `show RUN TASK --log` and "
+        "reports: of those that do not succeed, of all and while they run, or of none.",
     ),
     option(
         "--capture-print",
         is_flag=True,
         help="Have what a task prints in its stored log too.",
     ),
+    option(
+        "--task-logs-limit",
+        type=Size(),
+        default="64MiB",
+        show_default=True,
+        help="The most that the stored logs of one run have together; a quarter is for attempts "
+        "that fail.",
+    ),
 )
 
 
+class TaskLogOptions(NamedTuple):
+    """Of which attempts the logs are stored, and how many bytes all of a run may have."""
+
+    task_logs: str = FAILED_LOGS
+    capture_print: bool = False
+    task_logs_limit: int = 64 * 1024 * 1024
+
+    def arguments(self) -> list[str]:
+        """Return these options as a command line.
+
+        >>> TaskLogOptions("all", True, 1000).arguments()
+        ['--task-logs', 'all', '--task-logs-limit', '1000', '--capture-print']
+        """
+        limit = ["--task-logs-limit", str(self.task_logs_limit)]
+        prints = ["--capture-print"] if self.capture_print else []
+        return ["--task-logs", self.task_logs, *limit, *prints]
+
+
 def task_log_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Declare ``--task-logs`` and ``--capture-print``."""
+    """Declare the options about logs of attempts.
+
+    The command gets them as one parameter ``logs``, `TaskLogOptions`.
+    """
+
+    @wraps(command)
+    def with_logs(
+        *given: Any, task_logs: str, capture_print: bool, task_logs_limit: int, **rest: Any
+    ) -> Any:
+        if capture_print and task_logs == NO_LOGS:
+            raise click.UsageError(
+                "--capture-print is about stored logs, and --task-logs off stores none: drop one"
+            )
+        logs = TaskLogOptions(task_logs, capture_print, task_logs_limit)
+        return command(*given, logs=logs, **rest)
+
+    declared: Callable[..., Any] = with_logs
     for declare in reversed(_TASK_LOG_OPTIONS):
-        command = declare(command)
-    return command
-
-
-def check_task_logs(task_logs: str, capture_print: bool) -> None:
-    """Raise ``click.UsageError`` if prints shall be in a log that is not stored."""
-    if capture_print and task_logs == NO_LOGS:
-        raise click.UsageError(
-            "--capture-print is about stored logs, and --task-logs off stores none: drop one"
-        )
+        declared = declare(declared)
+    return declared

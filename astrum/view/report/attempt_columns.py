@@ -74,14 +74,17 @@ class AttemptColumns:
         self._numbers: dict[int, int] = {}
         log = state.attempt_log
         settled = on_one_clock(log.settled, state.tasks, head.times.planned_at)
-        self.rows = [self._row(event) for event in settled if event.task in tasks.places]
+        shown = [event for event in settled if event.task in tasks.places]
+        self.rows = [self._row(event) for event in shown]
+        self.keys = [(event.task, event.attempt) for event in shown]
+        """The task number and the attempt of each row of one that has ended."""
         for task, failure in log.failures.items():  # not all are those of attempts
-            failures.add_if_new(failure, tasks.place(task), self._ms(head.times.ended_at))
+            failures.add_if_new(failure, tasks.place(task), self.ms(head.times.ended_at))
 
     def _row(self, event: AttemptSettled) -> Row:
         task = self._tasks.places[event.task]
-        ended = self._ms(event.ended_at or event.recorded_at)
-        started = min(self._ms(event.started_at), ended) if event.started_at else ended
+        ended = self.ms(event.ended_at or event.recorded_at)
+        started = min(self.ms(event.started_at), ended) if event.started_at else ended
         claimed = max(started - round(event.prepared_s * 1000), 0)
         queued = max(claimed - round(event.queued_s * 1000), 0)
         failure = -1
@@ -106,8 +109,8 @@ class AttemptColumns:
             task = self._tasks.places.get(one.task)
             if task is None:
                 continue
-            claimed = None if one.claimed_at is None else self._ms(one.claimed_at)
-            queued = claimed if one.queued_at is None else self._ms(one.queued_at)
+            claimed = None if one.claimed_at is None else self.ms(one.claimed_at)
+            queued = claimed if one.queued_at is None else self.ms(one.queued_at)
             if queued is not None and claimed is not None:
                 queued = min(queued, claimed)  # the server tells both in whole ms, not at once
             worker = self._worker(one.worker_id)
@@ -125,7 +128,8 @@ class AttemptColumns:
             worker_id = THIS_PROCESS
         return self._worker_ids.setdefault(worker_id, len(self._worker_ids))
 
-    def _ms(self, at: float) -> int:
+    def ms(self, at: float) -> int:
+        """Return a time in seconds since the epoch as ms since the run began."""
         return max(round((at - self._base) * 1000), 0)
 
     def for_path(self) -> Iterator[PathAttempt]:
@@ -163,7 +167,7 @@ class AttemptColumns:
 
     @cached_property
     def _lanes(self) -> tuple[list[int], list[int]]:
-        end = self._ms(self._head.times.ended_at)
+        end = self.ms(self._head.times.ended_at)
         workers = [row.worker for row in self.rows]
         begins = [end if row.claimed_at is None else row.claimed_at for row in self.rows]
         ends = [end if row.ended_at is None else row.ended_at for row in self.rows]

@@ -29,6 +29,7 @@ from astrum.view.report.critical_path import CriticalPath, Gain, Segment, shorte
 from astrum.view.report.failure_groups import FailureGroups
 from astrum.view.report.families import FamilyMember, families_of
 from astrum.view.report.layout import layout
+from astrum.view.report.log_rows import LogRows, RunLogs
 from astrum.view.report.needs import Needs, ShownTasks, Span
 from astrum.view.report.run_head import RunHead
 from astrum.view.report.strings import Strings
@@ -60,9 +61,14 @@ class OpenTasks:
     running: Sequence[OpenAttempt] = ()
 
 
-def run_columns(state: RunState, head: RunHead, unfinished: OpenTasks | None = None) -> RunColumns:
-    """Return the columns of a run that is over or under way."""
-    return _Builder(state, head, unfinished or OpenTasks()).build()
+def run_columns(
+    state: RunState,
+    head: RunHead,
+    unfinished: OpenTasks | None = None,
+    logs: RunLogs | None = None,
+) -> RunColumns:
+    """Return the columns of a run that is over or under way; without ``logs`` they have none."""
+    return _Builder(state, head, unfinished or OpenTasks()).build(logs)
 
 
 class _Builder:
@@ -80,7 +86,7 @@ class _Builder:
             state.plan.levels[state.tasks.template(task)] for task in self._tasks.numbers
         ]
 
-    def build(self) -> RunColumns:
+    def build(self, logs: RunLogs | None) -> RunColumns:
         """Return all columns."""
         head, needs = self._head, self._tasks.needs()
         attempts = AttemptColumns(self._state, head, self._tasks, self._strings, self._failures)
@@ -92,6 +98,7 @@ class _Builder:
         places = layout(families.levels, families.needs)
         run = self._run(duration, tasks["state"])
         workers = attempts.worker_columns()
+        found = None if logs is None else LogRows(attempts, logs, self._strings)
         return {
             "format": FORMAT,
             "version": head.version,
@@ -118,6 +125,7 @@ class _Builder:
             "reused": self._reused(),
             "layout": {"x": places.x, "y": places.y},
             "strings": self._strings.all,
+            **({"logs": found.rows, "logs_left_out": found.left_out()} if found else {}),
         }
 
     def _path(
@@ -235,6 +243,13 @@ _UNENDED = {OUTSTANDING: "queued", HELD: "held"}
 
 def _plain(needs: Iterable[int | Span]) -> list[Any]:
     return [{"r": [need.first, need.size]} if isinstance(need, Span) else need for need in needs]
+
+
+def beginning(columns: RunColumns) -> float:
+    """Return when a run began by its columns, in seconds since the epoch."""
+    return dt.datetime.fromisoformat(
+        columns["run"]["created_at"].replace("Z", "+00:00")
+    ).timestamp()
 
 
 def _iso(at: float) -> str:

@@ -101,12 +101,12 @@ def _check(data: dict[str, Any]) -> None:
     if data["run"]["total_tasks"] > sizes["tasks"]:
         raise ValueError("it has fewer tasks than it says")
     for row in data["failures"]:
-        _check_fields("a failure", row, _FAILURE)
+        check_fields("a failure", row, _FAILURE)
         _check_numbers("the tasks of a failure", row["tasks"], 0, sizes["tasks"])
     for name, bounds in (("tasks", _TASKS), ("families", _FAMILIES), ("workers", _WORKERS)):
-        _check_columns(name, data[name], bounds, sizes, sizes[name])
+        check_columns(name, data[name], bounds, sizes, sizes[name])
     attempts = data["attempts"]
-    _check_columns("attempts", attempts, _ATTEMPTS, sizes, len(attempts["task"]))
+    check_columns("attempts", attempts, _ATTEMPTS, sizes, len(attempts["task"]))
     _check_times(attempts)
     _check_needs("tasks", data["tasks"]["needs"], sizes["tasks"])
     _check_needs("families", data["families"]["needs"], sizes["families"])
@@ -118,19 +118,19 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
         for name in names:
             if type(data[name]) is not kind:
                 raise ValueError(f"{name} is not of type {kind.__name__}")
-    _check_fields("it", data, {"version": str})
+    check_fields("it", data, {"version": str})
     for name in ("strings", "states", "outcomes"):
         if not data[name] or not all(type(text) is str for text in data[name]):
             raise ValueError(f"{name} are not texts")
 
 
 def _check_run(run: Mapping[str, Any]) -> None:
-    _check_fields("run", run, _RUN)
+    check_fields("run", run, _RUN)
     if run["state"] not in _STATES:
         raise ValueError(f"no run has the state {run['state'][:40]!r}")
     numbers = (run["duration_ms"], run["total_tasks"], run["taken_at"], run["reused"])
     _check_numbers("run", (*numbers, run["late_ends"], *run["counts"].values()), 0, None)
-    _check_fields("run.counts", run["counts"], dict.fromkeys(_COUNTS, int))
+    check_fields("run.counts", run["counts"], dict.fromkeys(_COUNTS, int))
     for texts in (run["labels"], run["inputs"]):
         if not all(type(text) is str for text in texts.values()):
             raise ValueError("its labels or inputs are not texts")
@@ -144,19 +144,24 @@ def _is_moment(text: str) -> bool:
     return at.tzinfo is not None and at.year in _YEARS
 
 
-def _check_fields(what: str, row: Any, fields: Mapping[str, type | tuple[type, ...]]) -> None:
+def check_fields(what: str, row: Any, fields: Mapping[str, type | tuple[type, ...]]) -> None:
+    """Raise ``KeyError`` or ``ValueError`` if a row lacks one of these fields of these types."""
     for name, kinds in fields.items():
         if not isinstance(row[name], kinds) or isinstance(row[name], bool):
             raise ValueError(f"{name} of {what} has another type")
 
 
-def _check_columns(
+def check_columns(
     what: str,
     columns: Mapping[str, Any],
     bounds: Mapping[str, tuple[int, str | None]],
     sizes: Mapping[str, int],
     length: int,
 ) -> None:
+    """Raise ``KeyError`` or ``ValueError`` if not all columns have ``length`` numbers in bounds.
+
+    A bound is the least number, and in which of ``sizes`` all have to be below it.
+    """
     for name, (least, of) in bounds.items():
         column = columns[name]
         if type(column) is not list or len(column) != length:
@@ -195,7 +200,7 @@ def _check_needs(what: str, column: Any, count: int) -> None:
 def _check_rest(data: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
     tasks = sizes["tasks"]
     for segment in data["path"]:
-        _check_fields("the path", segment, {"kind": str, "task": int, "attempt": int})
+        check_fields("the path", segment, {"kind": str, "task": int, "attempt": int})
         _check_numbers("the path", (segment["task"],), -1, tasks)
         _check_numbers("the path", (segment["begin"], segment["end"]), 0, None)
     for gain in data["path_gain"]:

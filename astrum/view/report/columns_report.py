@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,8 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
     TaskStageStatistics,
 )
-from astrum.view.report.columns import RunColumns
+from astrum.view.report.columns import RunColumns, beginning
+from astrum.view.report.task_rows import WORST
 from astrum.view.snapshot import RunSnapshot
 
 _STATUS = {"timed out": "failed", "succeeded": "completed", "handed back": "handed_back"}
@@ -57,8 +57,7 @@ class _Reporter:
         self._strings = columns["strings"]
         self._tasks = columns["tasks"]
         self._names = [self._strings[name] for name in self._tasks["name"]]
-        begin = dt.datetime.fromisoformat(columns["run"]["created_at"].replace("Z", "+00:00"))
-        self._begin = begin.timestamp()
+        self._begin = beginning(columns)
         self._attempts: list[list[TaskAttemptStatistics]] = [[] for _ in self._names]
         for attempt, task in enumerate(columns["attempts"]["task"]):
             self._attempts[task].append(self._attempt(attempt, task))
@@ -221,10 +220,7 @@ def _sum_up(parent: TaskExecutionStatistics) -> None:
     parent.end_time = max([row.end_time for row in ran], default=0.0)
     parent.duration = max(parent.end_time - parent.start_time, 0.0)
     states = {row.status for row in parent.children}
-    parent.status = next((state for state in _WORST if state in states), "completed")
-
-
-_WORST = ("failed", "blocked", "cancelled", "skipped")
+    parent.status = next((state for state in WORST if state in states), "completed")
 
 
 def _summary(failure: dict[str, Any]) -> str:

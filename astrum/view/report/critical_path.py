@@ -162,14 +162,17 @@ class CriticalPath:
             if segment.kind == "run":
                 took[segment.task] = took.get(segment.task, 0) + segment.end - segment.begin
         longest = sorted(took, key=lambda task: (-took[task], task))[:limit]
-        end = max(self._ends, default=0)
-        gains = [
-            Gain(task, end - max(self._all_ends({task: took[task] // 2}), default=0))
-            for task in longest
-        ]
+        gains = [Gain(task, self.saved_by({task: took[task] // 2})) for task in longest]
         return sorted(
             (gain for gain in gains if gain.saves_ms > 0), key=lambda gain: -gain.saves_ms
         )
+
+    def saved_by(self, shorter: Mapping[int, int]) -> int:
+        """Return by how many ms the last task would have ended sooner if some took so much less.
+
+        A negative number of ms is by how much a task would have taken more.
+        """
+        return max(self._ends, default=0) - max(self._all_ends(shorter), default=0)
 
     def _known_ends(self) -> list[int]:
         """Return when each task ended; one without attempts did when the last one before it did."""

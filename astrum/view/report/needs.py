@@ -26,18 +26,19 @@ Needs = list[int | Span]
 class ShownTasks:
     """The tasks of a run that reports show, and their numbers there.
 
-    ``numbers`` has for each of them its number in the run, ``places`` the reverse.
+    ``numbers`` has for each of them its number in the run, ``places`` the reverse. ``mapped`` are
+    the mapped tasks for which their children stand.
     """
 
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._tasks = state.tasks
-        self._parents = {
+        self.mapped = {
             task for task, root in state.tasks.roots.items() if any(True for _ in root.children())
         }
         of_plan = len(state.plan.tasks)
-        own = [task for task in range(of_plan) if task not in self._parents]
-        children = [child for task in self._parents for child in self._tasks.children(task)]
+        own = [task for task in range(of_plan) if task not in self.mapped]
+        children = [child for task in self.mapped for child in self._tasks.children(task)]
         self.numbers: list[int] = own + sorted(children)
         self.places: dict[int, int] = {task: place for place, task in enumerate(self.numbers)}
 
@@ -51,7 +52,7 @@ class ShownTasks:
         """
         if task is None:
             return -1
-        if task not in self._parents:
+        if task not in self.mapped:
             return self.places.get(task, -1)
         states = self._state.states
         children = self._tasks.children(task)
@@ -82,7 +83,7 @@ class ShownTasks:
 
     def _below(self, source: int, index: tuple[int, ...]) -> Needs:
         """Return a task, or the children of a mapped one that have these first indexes."""
-        if source not in self._parents:
+        if source not in self.mapped:
             return [self.places[source]]
         place = self._tasks.roots[source]
         for depth, i in enumerate(index):

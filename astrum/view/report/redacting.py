@@ -6,13 +6,13 @@ from astrum.view.report.columns import RunColumns
 
 
 def without_messages(columns: RunColumns) -> RunColumns:
-    """Return columns without messages, tracebacks, reasons and inputs; types of errors stay.
+    """Return columns without messages, tracebacks, logs, reasons and inputs; types of errors stay.
 
     Names of tasks, queues and workers and the labels stay too.
     """
     count = len(columns["tasks"]["note"])
     return {
-        **columns,
+        **{name: column for name, column in columns.items() if name != "logs"},
         "run": {**columns["run"], "reason": None, "inputs": {}, "redacted": True},
         "tasks": {**columns["tasks"], "note": [0] * count},
         "strings": _without_notes(columns),

@@ -2,5 +2,5 @@
 
 `explain_run` of `run_why` and `explain` begin; `moment` is what was read of the server, `look` what
 follows from it. May import `machine`, `planning`, `protocol`, `errors`, `ages`,
-`failure_signature` and `run_list`.
+`failure_signature`, `run_list` and `task_log`.
 """

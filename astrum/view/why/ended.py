@@ -18,6 +18,9 @@ from astrum.view.why.codes import Code
 from astrum.view.why.explanation import Explanation, first_line
 from astrum.view.why.look import Look
 
+_SHORTEST_S = 0.0005
+"""Chronicles have times in whole ms; of shorter ones nothing is said."""
+
 
 def explain_ended(look: Look, task: int) -> Explanation:
     """Return how a task ended that has ended, or whose run is over."""
@@ -53,27 +56,28 @@ def _succeeded(look: Look, task: int) -> Explanation:
     event = look.last.get(task)
     if event is None:
         return _made(look, task, Code.SUCCEEDED, "succeeded")
-    text = f"{_ran(look, task, event)}; attempt {look.begun(task)}"
+    took_s = max(event.ended_at - event.started_at, 0.0)
+    ran = ran_text(event.worker_id, took_s, event.queued_s, event.prepared_s)
+    text = f"{ran}; attempt {look.begun(task)}"
     return _made(look, task, Code.SUCCEEDED, text, event=event)
 
 
-def _ran(look: Look, task: int, event: AttemptSettled) -> str:
+def ran_text(worker_id: str, took_s: float, queued_s: float, prepared_s: float) -> str:
     """Return where and for how long an attempt ran, and how long it waited before."""
-    where = f" on {event.worker_id}" if event.worker_id else ""
-    took_s = max(event.ended_at - event.started_at, 0.0)
+    where = f" on {worker_id}" if worker_id else ""
     text = f"ran{where} for {took_s:.1f} s"
-    if event.queued_s or event.prepared_s:
-        text += f" (queued {event.queued_s:.1f} s, prepared {event.prepared_s:.1f} s)"
+    if queued_s >= _SHORTEST_S or prepared_s >= _SHORTEST_S:
+        text += f" (queued {queued_s:.1f} s, prepared {prepared_s:.1f} s)"
     return text
 
 
 def _children_text(look: Look, task: int) -> str:
     states = [look.state.states[child] for child in look.state.tasks.children(task)]
     if not states:
-        return "its list is empty, so it has no children"
-    failed = states.count(FAILED)
+        return "has no children, since its list is empty"
+    failed, done = states.count(FAILED), states.count(SUCCEEDED)
     accepted = f", {failed:,} failed, as max_failed allows" if failed else ""
-    return f"{states.count(SUCCEEDED):,} of its {len(states):,} children succeeded{accepted}"
+    return f"has ended: {done:,} of its {len(states):,} children succeeded{accepted}"
 
 
 # --- failure ------------------------------------------------------------------------------
@@ -90,10 +94,10 @@ def _failed(look: Look, task: int) -> Explanation:
         return _made(look, task, Code.FAILED, text, root=name)
     why = first_line(failure.summary)
     if QUARANTINED in failure.types:
-        return _made(look, task, Code.QUARANTINED, why, event=event)
+        return _made(look, task, Code.QUARANTINED, f"failed: {why}", event=event)
     if UNSERVED in failure.types and (event is None or event.outcome is not Outcome.FAILED):
         return _made(look, task, Code.FAILED, f"failed without an attempt: {why}")
-    text = f"attempt {look.begun(task)} failed: {why}" if event else f"failed: {why}"
+    text = f"failed in attempt {look.begun(task)}: {why}" if event else f"failed: {why}"
     no_retry = _why_no_retry(look, task, event)
     if no_retry:
         text += f"; {no_retry}"
@@ -175,7 +179,9 @@ def _never_ran(look: Look, task: int, *, is_cancelled: bool) -> Explanation:
         text = f"{what}: more children of its list failed than max_failed allows"
         return _made(look, task, Code.CANCELLED, text, event=event)
     if not is_cancelled and not look.spec(task).awaited and not look.state.stopping:
-        return _made(look, task, Code.TAIL, "the run is over, and did not wait for it")
+        return _made(
+            look, task, Code.TAIL, "had not ended when the run was over, which did not wait for it"
+        )
     if log.stop_reason:
         return _made(look, task, Code.CANCELLED, f"{what}: {log.stop_reason}", event=event)
     for first, failure in log.failures.items():

@@ -43,7 +43,8 @@ class Explanation:
     of further groups.
 
     ``position`` counts from 1 in its queue and is `None` where it is not known for sure.
-    ``progress`` is what a running task told last.
+    ``progress`` is what a running task told last. ``is_chronicle``: the run's record has expired,
+    and its chronicle says this.
     """
 
     code: Code
@@ -63,6 +64,7 @@ class Explanation:
     needs_person: bool = False
     groups: tuple[Group, ...] = ()
     tasks_left_out: int = 0
+    is_chronicle: bool = False
 
     def __post_init__(self) -> None:
         if "\n" in self.sentence:  # what a person or a task wrote may have several lines

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from astrum.machine.progress import Progress
 from astrum.machine.state import RunState
+from astrum.machine.task_log import NONE_LEFT_OUT, LogsLeftOut
 from astrum.planning.plan import TaskSpec
 from astrum.protocol.pauses import NO_PAUSES, Pauses
 from astrum.protocol.records import CoordinatorInfo, LastWord, RunInfo, WorkerInfo
@@ -90,7 +91,8 @@ class RunMoment:
     that wait there for a worker. The messages of ``vanished`` tasks are not in their queues.
     ``workers`` are the live ones, ``silent`` those that hold attempts of the run and have no lease
     any more, ``coordinators`` those that were heard of. ``pauses`` are what operators have paused.
-    Of a run that is over only the first three are known.
+    ``logs_left_out`` says how many logs of attempts are not kept. Of a run that is over only this
+    and the first three are known.
     """
 
     state: RunState
@@ -104,6 +106,7 @@ class RunMoment:
     silent: Mapping[str, LastWord] = field(default_factory=dict)
     coordinators: Sequence[CoordinatorInfo] = ()
     pauses: Pauses = NO_PAUSES
+    logs_left_out: LogsLeftOut = NONE_LEFT_OUT
 
     @property
     def run_id(self) -> str:

@@ -43,7 +43,7 @@ def unled(look: Look) -> Unled | None:
     else:
         code, since = Code.NO_LEADER, info.unled_since
         last = info.released_by or info.owner
-        text = "none does" if since is None else f"none does since {look.age(since)}"
+        text = "none does" if since is None else f"none has for {look.age(since)}"
         text += f" (the last was {last})" if last else ""
     # A process that serves adopts a run within seconds; one that runs its own runs does not.
     waited_s = 0.0 if since is None else look.now - since
@@ -68,13 +68,13 @@ def explain_ready(look: Look, task: int) -> Explanation:
 
 
 def _unled(
-    look: Look, task: int, lack: Unled, what: str, until: float | None = None
+    look: Look, task: int, lack: Unled, what: str, until: float | None = None, before: str = ""
 ) -> Explanation:
     return _made(
         look,
         task,
         lack.code,
-        f"{what} {A_LEADER}: {lack.text}",
+        f"{what} {A_LEADER}: {lack.text}{f'; {before}' if before else ''}",
         since=lack.since,
         until=until,
         advice=lack.advice,
@@ -124,7 +124,7 @@ def _soon(look: Look, task: int) -> Explanation:
     waited_s = look.now - since
     if waited_s < OVERDUE_S:
         return _made(look, task, Code.READY_MOMENT, "is about to be sent", since=since)
-    text = f"is ready since {age_text(waited_s)}, and its leader has not sent it"
+    text = f"has been ready for {age_text(waited_s)}, and its leader has not sent it"
     return _made(
         look,
         task,
@@ -157,14 +157,15 @@ def explain_backing_off(look: Look, task: int) -> Explanation:
     event = look.last.get(task)
     left_s, lack = due_at - look.now, unled(look)
     if left_s <= 0 and lack is not None:
-        return _unled(look, task, lack, f"{what}; it is tried again when", due_at)
+        return _unled(look, task, lack, "is tried again when", due_at, what)
     facts = _retry_facts(look, task)
     if left_s < -OVERDUE_S:
-        text = f"{what}; it should have been tried again {age_text(-left_s)} ago"
+        text = f"should have been tried again {age_text(-left_s)} ago: {what}"
         return _made(look, task, Code.RETRY_OVERDUE, text, until=due_at, facts=facts)
-    text = f"{what}; it is tried again {f'in {age_text(left_s)}' if left_s > 0 else 'now'}"
+    text = f"is tried again {f'in {age_text(left_s)}' if left_s > 0 else 'now'}"
     if look.state.is_exclusive(task):
         text += ", alone on a worker"
+    text += f": {what}"
     code = _why_again(event)
     since = None if event is None else event.recorded_at
     return _made(look, task, code, text, since=since, until=due_at, facts=facts)
@@ -201,10 +202,11 @@ def explain_held(look: Look, task: int) -> Explanation:
     """Return why a task is held."""
     event = look.last.get(task)
     text = (
-        f"{look.what_ended(task)}; it may have had effects, so it is held (on_lost='hold') until "
-        "`release` says what becomes of it"
+        "is held (on_lost='hold'), since it may have had effects: find out which, then `release` "
+        f"it with --retry, --fail or --succeed; {look.what_ended(task)}"
     )
-    advice = look.coordinator_command("release", look.moment.run_id, look.name(task), "--retry")
+    # Which of the three is right only a person can know: a wrong one may repeat the effects.
+    advice = look.coordinator_command("show", look.moment.run_id, look.name(task))
     since = None if event is None else event.recorded_at
     return _made(look, task, Code.HELD, text, since=since, advice=advice)
 

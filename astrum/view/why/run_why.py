@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
 from astrum.view.ages import age_text
 from astrum.view.failure_signature import signature
+from astrum.view.task_log import left_out_logs_text
 from astrum.view.why.codes import Code
 from astrum.view.why.explain import explain_briefly
 from astrum.view.why.explanation import Explanation
@@ -20,7 +21,6 @@ _ENDS = {
     "failed": (Code.RUN_FAILED, "has failed"),
     "cancelled": (Code.RUN_CANCELLED, "was cancelled"),
 }
-_DONE = (Code.SUCCEEDED, Code.REUSED)
 _FAILED = (Code.FAILED, Code.QUARANTINED)
 
 
@@ -43,7 +43,7 @@ def _open(look: Look) -> Explanation:
     shown, left_out = largest(groups)
     return Explanation(
         code=code,
-        sentence=f"{text}: {_counts_text(counts)}",
+        sentence=f"{text}: {_counts_text(counts)}{_logs_text(look)}",
         run_id=look.moment.run_id,
         now=look.now,
         since=since,
@@ -52,6 +52,7 @@ def _open(look: Look) -> Explanation:
             **counts,
             "leader": look.moment.info.owner if look.moment.is_led else "",
             "late_ends": look.moment.info.late_ends,
+            "logs_left_out": look.moment.logs_left_out.attempts,
         },
         advice=advice or ("" if person is None else person.advice),
         needs_person=needs_person or person is not None,
@@ -71,7 +72,7 @@ def _state(look: Look) -> tuple[Code, str, float | None, str, bool]:
         return lack.code, text, lack.since, lack.advice, lack.needs_person
     if look.state.stopping:
         return Code.RUN_STOPPING, _stopping_text(look), None, "", False
-    age = look.age(info.begun_at)
+    age = age_text(info.took_s(look.now))
     return Code.RUN_OPEN, f"is under way for {age}, led by {info.owner}", info.begun_at, "", False
 
 
@@ -90,31 +91,40 @@ def _stopping_text(look: Look) -> str:
 def _over(look: Look) -> Explanation:
     info = look.moment.info
     code, text = _ENDS.get(info.state, (Code.RUN_FAILED, f"ended as {info.state}"))
-    ended = ((task, explain_briefly(look, task)) for task in _shown(look))
-    unsuccessful = ((_kind(look, task, one), one) for task, one in ended if one.code not in _DONE)
-    groups, left_out = largest(grouped(unsuccessful))
+    ended = ((task, explain_briefly(look, task)) for task in _unsuccessful(look))
+    groups, left_out = largest(grouped((_kind(look, task, one), one) for task, one in ended))
     counts = _counts(look)
     if info.ended_at is not None:
-        text += f" after {age_text(info.ended_at - info.begun_at)}"
+        text += f" after {age_text(info.took_s(look.now))}"
     reason = look.state.attempt_log.stop_reason
+    why = f"; {reason}" if reason else ""
     is_retryable = info.state in ("failed", "cancelled")
     return Explanation(
         code=code,
-        sentence=f"{text}: {_counts_text(counts)}{f'; {reason}' if reason else ''}",
+        sentence=f"{text}: {_counts_text(counts)}{why}{_logs_text(look)}",
         run_id=info.run_id,
         now=look.now,
         since=info.ended_at,
-        facts={**counts, "reason": reason, "late_ends": info.late_ends},
+        facts={
+            **counts,
+            "reason": reason,
+            "late_ends": info.late_ends,
+            "logs_left_out": look.moment.logs_left_out.attempts,
+        },
         advice=look.coordinator_command("retry", info.run_id) if is_retryable else "",
         groups=groups,
         tasks_left_out=left_out,
     )
 
 
-def _shown(look: Look) -> Iterator[int]:
-    """All tasks and children; a mapped task only if it has no children."""
-    tasks = look.state.tasks
-    return (task for task in range(len(look.state.states)) if not tasks.counts.get(task))
+def _unsuccessful(look: Look) -> Iterator[int]:
+    """Tasks and children that did not succeed; a mapped task only if it has no children."""
+    tasks, states = look.state.tasks, look.state.states
+    return (
+        task
+        for task, state in enumerate(states)
+        if state != SUCCEEDED and not tasks.counts.get(task)
+    )
 
 
 def _kind(look: Look, task: int, one: Explanation) -> object:
@@ -136,6 +146,11 @@ def _counts(look: Look) -> dict[str, int]:
         "failed": counts[FAILED],
         "ended": ended,
     }
+
+
+def _logs_text(look: Look) -> str:
+    text = left_out_logs_text(look.moment.logs_left_out)
+    return f"; {text}" if text else ""
 
 
 def _counts_text(counts: dict[str, int]) -> str:

@@ -42,7 +42,8 @@ def explain_mapped(look: Look, task: int) -> Explanation:
         text = f"waits for {len(children):,} of its {count:,} children"
         text += ", and for lists that give it more" if lists else ""
     else:
-        text = f"waits for the list of {listed(names, _NAMED)}, which gives it its children"
+        what, give = ("list", "gives") if len(names) == 1 else ("lists", "give")
+        text = f"waits for the {what} of {listed(names, _NAMED)}, which {give} it its children"
     return Explanation(
         task_id=look.name(task),
         code=Code.WAITS_CHILDREN if count else Code.WAITS_LIST,

@@ -1,4 +1,4 @@
-"""Keeps and reads chronicles: what is known of a run when its journal and its values are gone.
+"""Keeps chronicles: what is known of a run when its journal and its values are gone.
 
 The leader of a run makes its chronicle after the end, from what it has in memory. Small runs may
 end a thousand times a second, so their chronicles have a small share of the processor alone; where
@@ -14,17 +14,18 @@ from collections import deque
 from contextlib import suppress
 from typing import NamedTuple
 
-from astrum.errors import AstrumError, StoreConfigurationError
-from astrum.machine.report_builder import RunTimes
+from astrum.errors import AstrumError
 from astrum.machine.state import RunState
+from astrum.protocol.records import RunInfo
 from astrum.redis.chronicles import NO_ROOM
 from astrum.runtime.collector import collector_paused
 from astrum.runtime.loops import end_task
-from astrum.view.report.chronicle import MAX_TASKS, decode_chronicle, encode_chronicle
-from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view import Look, NoPool, RunMoment
+from astrum.view.report.chronicle import encode_chronicle, unkept_text
+from astrum.view.report.columns import run_columns
+from astrum.view.report.kept_reasons import kept_reasons
 from astrum.view.report.run_head import RunHead
 from astrum_coordinator.asking.exports import head_of
-from astrum_coordinator.asking.report_loader import PLANNED_S_DETAIL
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.leader import RunLeader
@@ -52,7 +53,7 @@ class _Ended(NamedTuple):
 
 
 class Chronicles:
-    """Makes the chronicles of the runs that end here, one after the other, and reads them."""
+    """Makes the chronicles of the runs that end here, one after the other."""
 
     def __init__(self, context: CoordinatorContext) -> None:
         self._context = context
@@ -63,14 +64,14 @@ class Chronicles:
         self._warned_at = -WARN_EVERY_S
         self._closing = asyncio.Event()
 
-    # --- making -------------------------------------------------------------------------
-
     def add(self, leader: RunLeader) -> None:
         """Make the chronicle of a run that has just ended, in the background."""
-        size = len(leader.state.states)
-        if not self._context.config.history_s or size > MAX_TASKS:
+        if not self._context.config.history_s:
             return
-        is_small = size < SMALL_RUN_TASKS
+        if why := unkept_text(sum(leader.state.counts().values())):
+            logger.warning("run %s has ended; %s", leader.run_id, why)
+            return
+        is_small = len(leader.state.states) < SMALL_RUN_TASKS
         if is_small and self._small >= MAX_WAITING:
             self._leave_out()
             return
@@ -113,23 +114,31 @@ class Chronicles:
 
     async def _keep(self, leader: RunLeader) -> float:
         """Keep one chronicle, and return what it cost, in seconds of the processor."""
-        store, run_id, config = self._context.store, leader.run_id, self._context.config
-        info = await store.run_info(run_id)
-        if info is None or info.is_open or info.ended_at is None:
+        store = self._context.store
+        info = await store.run_info(leader.run_id)
+        if info is None or info.epoch != leader.epoch:
             return STORE_S
-        await learn_names(leader.results.names, run_id, store)
-        planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
-        begun_at = min(info.begun_at, info.ended_at)
-        times = RunTimes(begun_at - (planned_s or 0.0), begun_at, info.ended_at)
-        head = head_of(info, times, info.ended_at)
+        await learn_names(leader.results.names, leader.run_id, store)
+        return await self.keep(leader.state, info)
+
+    async def keep(self, state: RunState, info: RunInfo) -> float:
+        """Keep the chronicle of a run, by its record; nothing happens if it is open.
+
+        Returns what it cost, in seconds of the processor.
+        """
+        if info.is_open or info.ended_at is None:
+            return STORE_S
+        run_id, config = info.run_id, self._context.config
+        head = head_of(info, info.times(info.ended_at), info.ended_at)
         began = time.thread_time()
-        if len(leader.state.states) < SMALL_RUN_TASKS:
-            data = made(leader.state, head)
+        if len(state.states) < SMALL_RUN_TASKS:
+            data = made(state, head, info)
         else:
-            data = await asyncio.to_thread(made, leader.state, head)
+            data = await asyncio.to_thread(made, state, head, info)
         cost_s = time.thread_time() - began
-        kept = await store.keep_chronicle(
+        kept = await self._context.store.keep_chronicle(
             run_id,
+            info.epoch,
             self._context.seal.seal_chronicle(run_id, data),
             life_s=config.history_s,
             max_bytes=config.history_bytes,
@@ -150,25 +159,9 @@ class Chronicles:
             logger.info("%d runs have no chronicle: this process ends", len(self._waiting) + 1)
             await end_task(self._work)
 
-    # --- reading ------------------------------------------------------------------------
-
-    async def read(self, run_id: str) -> RunColumns | None:
-        """Return what is kept of a run, `None` if there is nothing.
-
-        Raises `DecodeError` if it is damaged, of another version, or not signed.
-        """
-        try:
-            data = await self._context.store.chronicle(run_id)
-        except StoreConfigurationError as error:  # access rules of an earlier version
-            logger.debug("run %s: its chronicle cannot be read: %s", run_id, error)
-            return None
-        if data is None:
-            return None
-        opened = self._context.seal.open_chronicle(run_id, data)
-        return await asyncio.to_thread(decode_chronicle, run_id, opened)
-
 
 @collector_paused()
-def made(state: RunState, head: RunHead) -> bytes:
+def made(state: RunState, head: RunHead, info: RunInfo) -> bytes:
     """Return the chronicle of a run that is over."""
-    return encode_chronicle(run_columns(state, head))
+    moment = RunMoment(state=state, info=info, now=head.times.ended_at)
+    return encode_chronicle(run_columns(state, head), kept_reasons(Look(moment, NoPool())))

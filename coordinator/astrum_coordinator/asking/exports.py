@@ -18,6 +18,7 @@ from astrum.view.report.redacting import without_messages
 from astrum.view.report.run_head import RunHead
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.result_types import types_declared_here
+from astrum_coordinator.asking.run_logs import read_logs
 from astrum_coordinator.asking.snapshots import read_moment
 
 MAX_INPUT_CHARS = 2_000
@@ -54,7 +55,8 @@ async def recorded_columns(
 ) -> RunColumns:
     """Return the columns of a run whose record is there.
 
-    Its inputs are among them only ``with_values``; ``redacted`` leaves out messages and tracebacks.
+    Its inputs are among them only ``with_values``; ``redacted`` leaves out messages,
+    tracebacks and logs.
     """
     known = await loader.read(info.run_id, values=None)
     times, tasks = await loader.times(info), None
@@ -68,8 +70,10 @@ async def recorded_columns(
     else:
         known.state.conclude()
     inputs = await _inputs(loader, info) if with_values else NO_INPUTS
+    ends = () if redacted else known.state.attempt_log.settled
+    logs = await read_logs(store, loader.seal, info.run_id, ends)
     with collector_paused():
-        columns = run_columns(known.state, head_of(info, times, now, inputs), tasks)
+        columns = run_columns(known.state, head_of(info, times, now, inputs), tasks, logs)
     return without_messages(columns) if redacted else columns
 
 

@@ -12,19 +12,19 @@ from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
-from astrum.view import DeadLetterView, Explanation, QueueState, view_of
+from astrum.view import DeadLetterView, QueueState, view_of
 from astrum.view.run_list import ALL_RUNS, ListedRun, RunFilter
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.pool_names import check_known
-from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.releasing import How, Release, release_task
-from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.requests import cancel_run
 from astrum_coordinator.asking.retrying import Retry, retry_run
+from astrum_coordinator.asking.run_follower import read_run
 from astrum_coordinator.asking.run_list import list_runs
 from astrum_coordinator.asking.run_names import find_run
 from astrum_coordinator.asking.snapshots import queue_states_of, served_versions
 from astrum_coordinator.asking.submitter import submitter
+from astrum_coordinator.asking.task_numbers import children_named
 from astrum_coordinator.asking.waiting import found_run
 
 
@@ -49,20 +49,21 @@ class Operations(Connected):
         """
         return await find_run(self._context.store, name)
 
-    async def why(self, run_id: str, task: str | None = None) -> Explanation:
-        """Return why a run, or a task or child of it, is as it is, and what to do about it.
-
-        It has a stable ``code`` and one ``sentence``. Raises `RunNotFoundError` and
-        `TaskNotFoundError` with the nearest name.
-        """
-        context = self._context
-        reports = ReportLoader(context.store, self._stored, context.seal)
-        return await why(context.store, reports, run_id, task)
-
     async def task_ids(self, run_id: str) -> list[str]:
         """Return the tasks of a run's plan; raises `RunNotFoundError`."""
         info = await found_run(self._context.store, run_id)
         return [spec.task_id for spec in (await self._stored.load(info)).plan.tasks]
+
+    async def children_named(self, run_id: str, beginning: str, limit: int = 100) -> dict[str, str]:
+        """Return the children of a run, with states, whose names begin so: ``parse[1``.
+
+        At most ``limit`` of them, those first that are held, that failed, that run. Raises
+        `RunNotFoundError`.
+        """
+        context = self._context
+        stored = await self._stored.load(await found_run(context.store, run_id))
+        run = await read_run(context.store, context.seal, run_id, stored)
+        return children_named(run.state, beginning, limit)
 
     async def runs(self, limit: int = 50) -> list[RunInfo]:
         """Return what is known of the latest ``limit`` runs, newest first."""

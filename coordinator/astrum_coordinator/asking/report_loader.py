@@ -29,8 +29,6 @@ from astrum_coordinator.fetching import learn_names
 from astrum_coordinator.leading.leader import RunLeader
 from astrum_coordinator.stored_runs import StoredRun, StoredRuns, read_header
 
-PLANNED_S_DETAIL = "planning_s"
-
 
 class ReportLoader:
     """Builds the reports of runs that are in the store."""
@@ -38,7 +36,7 @@ class ReportLoader:
     def __init__(self, store: RunStore, stored: StoredRuns, seal: Seal) -> None:
         self.store = store
         self._stored = stored
-        self._seal = seal
+        self.seal = seal
 
     async def report(
         self,
@@ -112,7 +110,7 @@ class ReportLoader:
 
     def header(self, info: RunInfo) -> RunHeader:
         """Return what a run was created with; raises `DecodeError`."""
-        return read_header(info, self._seal)
+        return read_header(info, self.seal)
 
     async def follower(
         self,
@@ -126,14 +124,14 @@ class ReportLoader:
         stored = await self._stored.load(await found_run(self.store, run_id))
         if task_id is not None:
             values = await self._values_of(stored, run_id, task_id)
-        return RunFollower(run_id, stored, self._seal, observer=observer, values=values)
+        return RunFollower(run_id, stored, self.seal, observer=observer, values=values)
 
     async def _values_of(self, stored: StoredRun, run_id: str, task_id: str) -> int:
         """Return whose results are read for that of one task, or of one child."""
         number = stored.plan.index.get(task_id)
         if number is not None:
             return EVERY if stored.plan.tasks[number].axes else number
-        look = await read_run(self.store, self._seal, run_id, stored)
+        look = await read_run(self.store, self.seal, run_id, stored)
         return number_of(look.state, task_id, run_id)
 
     async def _decoded_all(
@@ -172,10 +170,6 @@ class ReportLoader:
             return Codec.opaque().decode(data)
 
     async def times(self, info: RunInfo) -> RunTimes:
-        """Return the times of a run, on the clock of the server."""
-        planned_s = info.duration(PLANNED_S_DETAIL) if info.start_at is None else 0.0
-        ended_at = info.ended_at
-        if ended_at is None:
-            ended_at = await self.store.server_time()
-        begun_at = min(info.begun_at, ended_at)  # a run that waits has not begun
-        return RunTimes(begun_at - (planned_s or 0.0), begun_at, ended_at)
+        """Return the times of a run, until now if it is open, on the clock of the server."""
+        is_over = info.ended_at is not None
+        return info.times(0.0 if is_over else await self.store.server_time())

@@ -62,6 +62,7 @@ async def take_snapshot(
         waits_until=info.waits_until,
         submitted_by=info.details.get("by", ""),
         labels=info.labels,
+        logs_left_out=await store.logs_left_out(run_id),
     )
 
 
@@ -114,8 +115,10 @@ async def read_moment(
 ) -> tuple[RunMoment, Pool]:
     """Return all that is known of a run now, and its pool; of one that is over only its state."""
     state = follower.state
+    logs = await store.logs_left_out(info.run_id)
     if not info.is_open:
-        return RunMoment(state=state, info=info, now=await store.server_time()), NoPool()
+        now = await store.server_time()
+        return RunMoment(state=state, info=info, now=now, logs_left_out=logs), NoPool()
     out = {
         task: found
         for task, found in follower.outstanding.items()
@@ -139,6 +142,7 @@ async def read_moment(
         silent=await store.last_words(silent) if silent else {},
         coordinators=await store.coordinators(),
         pauses=await store.paused(),
+        logs_left_out=logs,
     )
     pool = await _pool_of(store, workers)
     return moment, RunPool(pool, state.plan.namespace, info.versions or COMPATIBLE)

@@ -9,9 +9,10 @@ from typing import NamedTuple
 from astrum.errors import DecodeError, TaskNotFoundError
 from astrum.machine.error_summary import ATTEMPT_STATUS
 from astrum.machine.events import Outcome
+from astrum.machine.task_log import TaskLog
 from astrum.machine.task_state import ENDED, OUTSTANDING
-from astrum.protocol.task_logs import TaskLog, decode_log, fingerprint_of_log, log_name
-from astrum.view.task_log import RUNNING, AttemptLog
+from astrum.protocol.task_logs import decode_log, fingerprint_of_log, log_name
+from astrum.view.task_log import RUNNING, AttemptLog, left_out_logs_text
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.run_follower import RunFollower, read_run
 from astrum_coordinator.asking.task_numbers import number_of
@@ -143,17 +144,24 @@ class TaskLogReader:
             known.append(KnownAttempt(state.attempts[task], RUNNING))
         return known
 
+    async def _left_out(self) -> str:
+        """Return how many logs of the run are left out, as the end of a note; "" if none is."""
+        text = left_out_logs_text(await self._store.logs_left_out(self._run.run_id))
+        return f"; {text}" if text else ""
+
     async def _read(self, number: int, known: list[KnownAttempt]) -> AttemptLog:
         one = known[number - 1]
         name = log_name(self._task, one.fence)
         data = await self._store.get_log(self._run.run_id, name)
         stored, note = None, ""
         if data is None:
-            note = _why_none(one)
+            note = _why_none(one, await self._left_out())
         else:
             try:
                 stored = decode_log(self._seal.open_log(self._run.run_id, name, data))
                 note = _why_not_whole(one, stored, data)
+                if not stored.is_whole and note:
+                    note += await self._left_out()
             except DecodeError as error:
                 note = f"the log cannot be read: {error}"
         told = stored or TaskLog(one.worker_id)
@@ -171,13 +179,16 @@ class TaskLogReader:
         )
 
 
-def _why_none(attempt: KnownAttempt) -> str:
+def _why_none(attempt: KnownAttempt, left_out: str) -> str:
+    if attempt.log and left_out:
+        return f"nothing is stored{left_out}"
     if attempt.log:
         return "the server did not take the log, or has lost it: is its memory full?"
     if attempt.status == RUNNING:
-        return f"nothing is stored yet; while an attempt runs, {_STORED_IF}"
+        return f"nothing is stored yet; while an attempt runs, {_STORED_IF}{left_out}"
     if attempt.status == "lost":
-        return f"nothing is stored: its worker died; what it had logged is kept if {_STORED_IF}"
+        kept = f"what it had logged is kept if {_STORED_IF}"
+        return f"nothing is stored: its worker died; {kept}{left_out}"
     if attempt.status in ("completed", "skipped"):
         return f"nothing is stored: it logged nothing, or only failures are kept; {_STORED_IF}"
     return "nothing is stored: it logged nothing, or its worker runs with --task-logs off"

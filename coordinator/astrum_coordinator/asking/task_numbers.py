@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from astrum.errors import TaskNotFoundError, nearest
 from astrum.machine.state import RunState
+from astrum.machine.task_state import FAILED, HELD, OUTSTANDING, SUCCEEDED
 
 
 def number_of(state: RunState, name: str, run_id: str) -> int:
@@ -12,6 +15,29 @@ def number_of(state: RunState, name: str, run_id: str) -> int:
     if number is None:
         raise TaskNotFoundError(f"run {run_id} has no task {name!r}{_hint(state, name)}")
     return number
+
+
+def children_named(state: RunState, beginning: str, limit: int) -> dict[str, str]:
+    """Return children whose names begin so, with their states; at most ``limit``, the most needed.
+
+    ``beginning`` names their task: ``parse[`` or ``parse[12``. Those that are held come first, then
+    those that failed, and those that run or wait for a worker.
+    """
+    template = state.plan.index.get(beginning.partition("[")[0])
+    if template is None or template not in state.tasks.roots:
+        return {}
+    found: dict[int, list[str]] = {}
+    for child in state.tasks.children(template):
+        name = state.tasks.name(child)
+        if name.startswith(beginning):
+            found.setdefault(state.states[child], []).append(name)
+    first = sorted(found, key=lambda one: _NEEDED.index(one) if one in _NEEDED else len(_NEEDED))
+    rows = ((name, _STATE_NAMES.get(one, "")) for one in first for name in found[one])
+    return dict(islice(rows, limit))
+
+
+_NEEDED = (HELD, FAILED, OUTSTANDING)
+_STATE_NAMES = {HELD: "held", FAILED: "failed", OUTSTANDING: "under way", SUCCEEDED: "completed"}
 
 
 def _hint(state: RunState, name: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from astrum.errors import RunNotFoundError, nearest
+from astrum.errors import RunExpiredError, RunNotFoundError, nearest
+from astrum.protocol.keys import is_run_id
 from astrum.protocol.records import RunInfo
 from astrum.redis.patience import patiently
 from astrum.redis.run_store import RunStore
@@ -27,10 +28,18 @@ _COMPARED = 200
 
 
 async def found_run(store: RunStore, run_id: str) -> RunInfo:
-    """Return the information on a run; raises `RunNotFoundError` with the nearest id there is."""
+    """Return the information on a run; raises `RunNotFoundError` with the nearest id there is.
+
+    Raises `RunExpiredError` if the run has ended and only its chronicle is left.
+    """
     info = await store.run_info(run_id)
     if info is not None:
         return info
+    if is_run_id(run_id) and await store.has_chronicle(run_id):
+        raise RunExpiredError(
+            f"run {run_id!r} has ended, and only its chronicle is left, without its results: "
+            f"`show {run_id}`, `why {run_id}` and `export {run_id}` tell what happened in it"
+        )
     known = [run.run_id for run in await store.list_runs(_COMPARED)]
     raise RunNotFoundError(f"no run has the id {run_id!r}, or {EXPIRED}{nearest(run_id, known)}")
 

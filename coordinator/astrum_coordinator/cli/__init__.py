@@ -13,6 +13,7 @@ import click
 from astrum.runtime.cli.commands import CONTEXT
 from astrum_coordinator.cli.acl import acl
 from astrum_coordinator.cli.cancel import cancel
+from astrum_coordinator.cli.compare import compare
 from astrum_coordinator.cli.coordinators import coordinators
 from astrum_coordinator.cli.dead import dead
 from astrum_coordinator.cli.drain import drain
@@ -60,6 +61,7 @@ _COMMANDS = (
     show,
     why,
     export,
+    compare,
     cancel,
     retry,
     release,

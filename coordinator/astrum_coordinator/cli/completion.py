@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 KEPT_S = 5.0
 LONGEST_S = 2.0
 _MOST_RUNS = 200
+_MOST_CHILDREN = 100
 _PLAIN = frozenset("._@+:,=/-")
 _NOT_FIRST = ("", "-", "=")
 
@@ -49,16 +50,28 @@ def run_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 def task_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tasks of the run that is named before."""
+    """Offer the tasks of the run that is named before; behind a bracket, the children of one."""
     name = ctx.params.get("run_id")
     if not isinstance(name, str):
         return []
+    if "[" in incomplete:
+        return _child_names(ctx, name, incomplete)
 
     async def question(coordinator: Coordinator) -> Offers:
         run_id = await coordinator.find_run(name)
         return dict.fromkeys(await coordinator.task_ids(run_id), "")
 
     return _offered(ctx, f"tasks {name}", question, incomplete)
+
+
+def _child_names(ctx: click.Context, run: str, incomplete: str) -> list[CompletionItem]:
+    """Offer children, those first that failed or are held: a task may have 100,000."""
+
+    async def question(coordinator: Coordinator) -> Offers:
+        run_id = await coordinator.find_run(run)
+        return await coordinator.children_named(run_id, incomplete, _MOST_CHILDREN)
+
+    return _offered(ctx, f"children {run} {incomplete}", question, incomplete, _child_word)
 
 
 def queue_names(
@@ -101,15 +114,20 @@ def _offered(
     kind: str,
     question: Callable[[Coordinator], Awaitable[Offers]],
     incomplete: str,
+    word: Callable[[str], str] = lambda name: name if _is_plain_word(name) else "",
 ) -> list[CompletionItem]:
+    """Offer what begins as the word that is to be completed.
+
+    ``word`` returns a name as it may stand on the command line, "" for one that may not.
+    """
     try:
         offers = _answer(ctx, kind, question)
     except Exception:  # an error message would stand in the middle of the command line
         return []
     return [
-        CompletionItem(name, help=visible_name(about) or None)
+        CompletionItem(shown, help=visible_name(about) or None)
         for name, about in offers.items()
-        if name.startswith(incomplete) and _is_plain_word(name)
+        if name.startswith(incomplete) and (shown := word(name))
     ]
 
 
@@ -121,6 +139,46 @@ def _is_plain_word(name: str) -> bool:
     ``-`` would be an option.
     """
     return name[:1] not in _NOT_FIRST and all(one.isalnum() or one in _PLAIN for one in name)
+
+
+def _child_word(name: str) -> str:
+    """Return the name of a child as a word; with a bracket that a shell does not take for its own.
+
+    Zsh and fish quote what they are offered. Bash does not, so the name is quoted here, unless the
+    word has begun with a quote: then bash ends it so.
+    """
+    task_id, _, label = name.partition("[")
+    if not (label.endswith("]") and _is_plain_word(task_id) and _is_plain_word(f"x{label[:-1]}")):
+        return ""
+    words = os.environ.get("COMP_WORDS", "")
+    is_bash = any(one == "bash_complete" for one in _instructions())
+    if is_bash and not _is_in_quotes(words):
+        return f"'{name}'"
+    return name
+
+
+def _instructions() -> Iterator[str]:
+    """Yield what shells ask for: the variable is named after the command."""
+    return (value for name, value in os.environ.items() if name.endswith("_COMPLETE"))
+
+
+def _is_in_quotes(words: str) -> bool:
+    r"""Return whether a command line ends inside of quotes.
+
+    >>> _is_in_quotes("show r 'pa"), _is_in_quotes("show 'r' pa"), _is_in_quotes(r"show it\'s")
+    (True, False, False)
+    """
+    quote, is_escaped = "", False
+    for character in words:
+        if is_escaped:
+            is_escaped = False
+        elif character == "\\" and quote != "'":
+            is_escaped = True
+        elif character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote = character
+    return bool(quote)
 
 
 def _answer(

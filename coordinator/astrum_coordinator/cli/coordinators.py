@@ -12,12 +12,11 @@ from astrum_coordinator.cli.options import json_option, log_option
 from astrum_coordinator.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from astrum.protocol.records import CoordinatorInfo
     from astrum.protocol.status import CoordinatorStatus
+    from astrum_coordinator.display.texts import NotedTable
 
-COLUMNS = ("Coordinator", "Host", "Pid", "Version", "Leads", "Held ready", "Seen", "")
+COLUMNS = ("Coordinator", "Host", "Pid", "Version", "Leads", "Held ready", "Seen")
 
 
 @click.command(short_help="List the coordinators.")
@@ -40,13 +39,12 @@ def coordinators(server: ServerOptions, as_json: bool) -> None:
         print_table(coordinators_table(found), "" if found else "no coordinator leads or serves")
 
 
-def coordinators_table(found: list[CoordinatorInfo]) -> Table:
+def coordinators_table(found: list[CoordinatorInfo]) -> NotedTable:
     """Return one row per coordinator."""
-    from astrum_coordinator.display.report_view import duration_text, plain_table
-    from astrum_coordinator.display.texts import Text
+    from astrum_coordinator.display.report_view import duration_text
+    from astrum_coordinator.display.texts import NotedTable, Text
 
-    table = plain_table(*COLUMNS)
-    table.columns[0].no_wrap = True
+    table = NotedTable(*COLUMNS)
     for info in found:
         count = info.status.led_count
         ready = ", ".join(f"{queue} {n:,}" for queue, n in sorted(info.status.ready.items()))
@@ -58,9 +56,8 @@ def coordinators_table(found: list[CoordinatorInfo]) -> Table:
             f"{count:,} run{'' if count == 1 else 's'}",
             ready or "-",
             f"{duration_text(info.age_s)} ago",
-            trouble_text(info.status),
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(Text, cells), notes=[trouble_text(info.status)])
     return table
 
 

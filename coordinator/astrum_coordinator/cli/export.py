@@ -13,6 +13,8 @@ from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.arguments import run_argument
 from astrum_coordinator.cli.asking import ask_about
+from astrum_coordinator.cli.compare import columns_of
+from astrum_coordinator.cli.completion import run_names
 from astrum_coordinator.cli.options import log_option
 from astrum_coordinator.cli.printing import print_text
 
@@ -39,8 +41,15 @@ FORMATS = ("html", "json", "csv", "perfetto")
     type=click.Choice(FORMATS),
     help="What to write.  [default: by the ending of FILE; json on standard output]",
 )
+@option(
+    "--compare",
+    "other",
+    metavar="OTHER",
+    shell_complete=run_names,
+    help="With what changed since OTHER, a run or FILE.json; in a page only.",
+)
 @option("--with-values", is_flag=True, help="With the inputs of the run, but secret ones.")
-@option("--redact", is_flag=True, help="Without messages, tracebacks and inputs.")
+@option("--redact", is_flag=True, help="Without messages, tracebacks, logs and inputs.")
 @server_options
 @log_option
 @click.pass_context
@@ -50,6 +59,7 @@ def export(
     run_id: str,
     target: Path | None,
     form: str | None,
+    other: str | None,
     with_values: bool,
     redact: bool,
     server: ServerOptions,
@@ -69,11 +79,16 @@ def export(
     if with_values and redact:
         raise click.UsageError("--redact leaves out what --with-values asks for: give one of them")
     chosen = form or ("json" if target is None else required_format(target))
+    if other is not None and chosen != "html":
+        raise click.UsageError(
+            "--compare is a part of the page: give -o FILE.html; `compare RUN OTHER --json` prints "
+            "what changed as JSON"
+        )
     wishes = {"with_values": with_values, "redact": redact}
     columns = ask_about(server, run_id, lambda one, found: one.export(found, **wishes))
     from astrum_coordinator.display.exports import exported
 
-    text = exported(columns, chosen)
+    text = exported(columns, chosen, None if other is None else columns_of(server, other))
     if target is None:
         print_text(text.removesuffix("\n"))
     elif not write_export(text, target):

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 from astrum.execution.in_process import InProcessRun
 from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.invoke import Flow
+from astrum.execution.kept_logs import KeptLogs
 from astrum.execution.run_inputs import CheckedInputs
 from astrum.logs import AttemptFilter
 from astrum.machine import ExecutionReport, RunTimes, build_report
 from astrum.runtime.cli.logs import log_for_users
 from astrum.runtime.collector import collector_paused
+from astrum.runtime.log_records import NO_LOGS
 from astrum.runtime.version import installed_version
 from astrum.runtime.visible_text import visible_name
 from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.log_rows import RunLogs
 from astrum.view.report.run_head import RunHead
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.interrupts import Interrupts, cancelling
@@ -50,11 +53,17 @@ class LocalSession:
             run_id=settings.run_id or uuid.uuid4().hex,
             priority=settings.priority,
             observer=progress,
+            task_logs=settings.logs.task_logs,
+            capture_print=settings.logs.capture_print,
+            task_logs_limit=settings.logs.task_logs_limit,
         )
 
     async def run(self, interrupts: Interrupts) -> ExecutionReport | None:
         """Run the flow to its end; `None` if it was interrupted before there was a run."""
-        log_for_users(AttemptFilter())
+        keeps = self._options.task_logs != NO_LOGS
+        log_for_users(AttemptFilter(), least=logging.INFO if keeps else logging.CRITICAL)
+        if keeps:
+            logging.captureWarnings(True)
         run = InProcessRun(self._flow, self._options, self._inputs)
         interrupts.on_disturbance(partial(_disturbed, run))
         work = asyncio.current_task()
@@ -68,10 +77,10 @@ class LocalSession:
                 raise
             report = self._report_of_cancelled()
         if report is not None and self._makes_columns:
-            self.columns = self._columns_of(report)
+            self.columns = self._columns_of(report, run.logs)
         return report
 
-    def _columns_of(self, report: ExecutionReport) -> RunColumns | None:
+    def _columns_of(self, report: ExecutionReport, logs: KeptLogs) -> RunColumns | None:
         if self._progress.state is None:
             return None
         planned_at = report.total_start_time + report.planning_duration
@@ -85,7 +94,7 @@ class LocalSession:
             is_local=True,
             priority=report.priority,
         )
-        return run_columns(self._progress.state, head)
+        return run_columns(self._progress.state, head, logs=RunLogs(logs, logs.left_out))
 
     def _report_of_cancelled(self) -> ExecutionReport | None:
         """Return the report of the interrupted run, without the values of its tasks."""

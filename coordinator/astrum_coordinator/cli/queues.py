@@ -17,11 +17,10 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
-
     from astrum.view import QueueState
+    from astrum_coordinator.display.texts import NotedTable
 
-COLUMNS = ("Queue", "Held ready", "Waiting", "Running", "Oldest waiting", "Workers", "")
+COLUMNS = ("Queue", "Held ready", "Waiting", "Running", "Oldest waiting", "Workers")
 
 
 @click.command(short_help="Show what is queued, and which workers serve it.")
@@ -59,13 +58,12 @@ def chosen(found: Sequence[QueueState], names: Sequence[str]) -> list[QueueState
     return [one for one in found if not names or one.queue in names]
 
 
-def queues_table(found: Sequence[QueueState]) -> Table:
+def queues_table(found: Sequence[QueueState]) -> NotedTable:
     """Return one row per queue."""
-    from astrum_coordinator.display.report_view import duration_text, plain_table
-    from astrum_coordinator.display.texts import Text
+    from astrum_coordinator.display.report_view import duration_text
+    from astrum_coordinator.display.texts import NotedTable, Text
 
-    table = plain_table(*COLUMNS)
-    table.columns[0].no_wrap = True
+    table = NotedTable(*COLUMNS)
     for one in found:
         oldest = one.oldest_waiting_s
         cells = (
@@ -75,9 +73,8 @@ def queues_table(found: Sequence[QueueState]) -> Table:
             f"{one.running:,}",
             "-" if oldest is None else duration_text(oldest),
             f"{len(one.workers):,}",
-            note_text(one),
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(Text, cells), notes=[note_text(one)])
     return table
 
 

@@ -11,7 +11,7 @@ from astrum.flow.import_paths import working_directory
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import (
     ServerOptions,
-    check_task_logs,
+    TaskLogOptions,
     option,
     server_options,
     task_log_options,
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from astrum.execution.invoke import Flow
     from astrum.execution.run_inputs import CheckedInputs
     from astrum.machine import ExecutionReport
-    from astrum.planning.plan import Plan
     from astrum.view.report.columns import RunColumns
     from astrum_coordinator.cli.in_process import LocalSession
     from astrum_coordinator.cli.interrupts import Interrupts
@@ -105,8 +104,7 @@ def run(
     unserved_limit_s: float | None,
     given: InputArguments,
     from_run: FromArguments | None,
-    task_logs: str,
-    capture_print: bool,
+    logs: TaskLogOptions,
     **rest: Any,
 ) -> None:
     """Run the tasks of MODULE and wait for the end.
@@ -129,7 +127,6 @@ def run(
     place = choose_place(server, ctx.params)
     check_attach(attach, run_id, local=place.local)
     check_labels(labels, local=place.local)
-    check_task_logs(task_logs, capture_print)
     check_from(from_run, place)
     choice = FlowChoice(**{name: rest[name] for name in FlowChoice._fields})
     folder = working_directory()
@@ -137,7 +134,8 @@ def run(
         *(choice, place, timeout, run_id, quiet, attach, labels, folder),
         *(result_ttl_s, versions or "", unserved_limit_s, given, from_run, priority),
         makes_columns=export is not None,
-        worker_options=worker_options(ctx, task_logs, capture_print),
+        worker_options=("--log-format", log_format(ctx), *logs.arguments()),
+        logs=logs,
     )
     with output.stdout_for(as_json) as stdout:
         result, columns, code = lead(settings, with_results=not as_json)
@@ -147,12 +145,6 @@ def run(
         if result is not None and not output.deliver(result, report, there, folder):
             code = code or ExitCode.NOT_HANDED_OVER
     ctx.exit(code)
-
-
-def worker_options(ctx: click.Context, task_logs: str, capture_print: bool) -> tuple[str, ...]:
-    """Return the options about logs that the local workers get."""
-    options = ("--log-format", log_format(ctx), "--task-logs", task_logs)
-    return (*options, "--capture-print") if capture_print else options
 
 
 def lead(
@@ -179,7 +171,7 @@ def lead(
     if report is None:
         say("interrupted before the run began")
         return None, None, interrupts.exit_code
-    targets = settings.choice.targets or last_tasks(flow.plan)
+    targets = settings.choice.targets or flow.plan.last_tasks
     output.tell(report, progress, settings.quiet, targets if with_results else ())
     return report, work.columns, end_code(report, interrupts)
 
@@ -198,15 +190,6 @@ def session(
     from astrum_coordinator.cli.on_pool import PoolSession
 
     return PoolSession(settings, flow, inputs, progress)
-
-
-def last_tasks(plan: Plan) -> list[str]:
-    """Return the ids of the tasks that no other task needs, without those that clean up."""
-    return [
-        spec.task_id
-        for spec, dependents in zip(plan.tasks, plan.dependents, strict=True)
-        if not dependents and not spec.always
-    ]
 
 
 def end_code(report: ExecutionReport, interrupts: Interrupts) -> int:

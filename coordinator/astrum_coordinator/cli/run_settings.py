@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from astrum.runtime.cli.options import ServerOptions
+from astrum.runtime.cli.options import ServerOptions, TaskLogOptions
 from astrum_coordinator.cli.flows import FlowChoice
 from astrum_coordinator.cli.inputs import InputArguments
 from astrum_coordinator.cli.taking_over import FromArguments
@@ -45,5 +45,6 @@ class RunSettings(NamedTuple):
     priority: int = 0
     worker_options: tuple[str, ...] = ()
     """Further options of the local workers."""
+    logs: TaskLogOptions = TaskLogOptions()
     makes_columns: bool = False
     """Whether the run is to be exported."""

@@ -17,17 +17,16 @@ from astrum_coordinator.cli.run_filters import filter_text, run_filter_options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.table import Table
-
     from astrum.planning.offer import NamespaceVersion
     from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import RunInfo
     from astrum.view.run_list import ListedRun, RunFilter
     from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.display.texts import NotedTable
 
     Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
-COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader", "")
+COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 
 
 @click.command(short_help="List the latest runs.")
@@ -43,7 +42,7 @@ def runs(server: ServerOptions, chosen: RunFilter, as_json: bool, limit: int) ->
 
     An open run is pending (without a leader), running or delayed (until its time). It is also
     retrying if some of its tasks are tried again after a failure or a loss, and stalled if it does
-    not go on by itself; the last column says why.
+    not go on by itself; a note says why.
 
     \b
     Example: astrum-coordinator runs --state failed --state stalled --since 2h
@@ -82,6 +81,7 @@ def run_to_json(run: ListedRun, paused: Pauses) -> dict[str, Any]:
         "stalled": run.stalled,
         "needs": info.needs,
         "paused": paused_text(info, paused),
+        "took_s": None if info.ended_at is None else info.took_s(info.ended_at),
     }
 
 
@@ -94,21 +94,15 @@ def record_to_json(info: RunInfo) -> dict[str, Any]:
     return record | {"labels": info.labels, "priority": info.priority}
 
 
-def runs_table(found: list[ListedRun], workers: Versions) -> Table:
+def runs_table(found: list[ListedRun], workers: Versions) -> NotedTable:
     """Return one row per run; ``workers`` is what the live ones serve."""
-    from astrum_coordinator.display.report_view import (
-        STATUS_STYLE,
-        duration_text,
-        plain_table,
-        time_text,
-    )
-    from astrum_coordinator.display.texts import Text
+    from astrum_coordinator.display.report_view import STATUS_STYLE, duration_text, time_text
+    from astrum_coordinator.display.texts import NotedTable, Text
 
-    table = plain_table(*COLUMNS)
-    table.columns[0].no_wrap = True
+    table = NotedTable(*COLUMNS)
     for run in found:
         info, state = run.info, run.shown_status
-        took = max(info.ended_at - info.begun_at, 0.0) if info.ended_at else None
+        took = None if info.ended_at is None else info.took_s(info.ended_at)
         table.add_row(
             Text(info.run_id),
             Text(state, STATUS_STYLE.get(state, "")),
@@ -117,7 +111,7 @@ def runs_table(found: list[ListedRun], workers: Versions) -> Table:
             Text(time_text(info.created_at)),
             Text(duration_text(took) if took is not None else "-"),
             Text(info.owner if info.is_open and info.lease_s > 0 else "-"),
-            Text(note_text(run, workers)),
+            notes=[note_text(run, workers)],
         )
     return table
 

@@ -126,14 +126,14 @@ def _answer(
 
     which = chosen.task_id or results or (as_json and not chosen.failed)
     snapshot = ask(server, lambda coordinator: coordinator.snapshot(run_id, results=which))
-    _check_attempt(snapshot, chosen)
+    check_attempt(snapshot, chosen)
     if as_json:
         print_json(snapshot_to_json(snapshot, chosen))
     else:
         print_table(snapshot_view(snapshot, chosen))
 
 
-def _check_attempt(snapshot: RunSnapshot, chosen: Chosen) -> None:
+def check_attempt(snapshot: RunSnapshot, chosen: Chosen) -> None:
     """Raise ``click.UsageError`` for an attempt that the task has not had."""
     from astrum_coordinator.display.report_view import count_text
     from astrum_coordinator.display.show_view import attempts_of, chosen_tasks
@@ -147,6 +147,12 @@ def _check_attempt(snapshot: RunSnapshot, chosen: Chosen) -> None:
     )
     if is_under_way or any(attempts_of(stat, chosen) for stat in tasks):
         return
+    child = next((child for stat in tasks for child in stat.children), None)
+    if child is not None:
+        raise click.UsageError(
+            f"task {chosen.task_id!r} has no attempts, its children have: name one, such as "
+            f"{child.task_name!r}"
+        )
     known = sum(len(stat.attempt_statistics) for stat in tasks)
     raise click.UsageError(
         f"task {chosen.task_id!r} has had no attempt {chosen.attempt}: it has had "

@@ -123,7 +123,7 @@ def tell_end(settings: RedisSettings, run_id: str) -> int:
     from astrum_coordinator.cli import output
     from astrum_coordinator.cli.wait import see_end
 
-    report, code = see_end(settings, run_id, None, with_results=False)
+    report, code, _ = see_end(settings, run_id, None, with_results=False)
     if report is not None:
         output.tell(report, None, False)
     return code

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from astrum.redis.settings import RedisSettings
     from astrum_coordinator.app import Coordinator
     from astrum_coordinator.cli.interrupts import Interrupts
+    from astrum_coordinator.display.progress import RunProgress
 
 
 @click.command(short_help="Wait for the end of a run.")
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     "--timeout", type=click.FloatRange(min=0, min_open=True), help="Wait at most so many seconds."
 )
 @json_option
+@option(
+    "--watch",
+    envvar="ASTRUM_WAIT_WATCH",
+    is_flag=True,
+    help="Show how far the run is, also if standard error is not a terminal.",
+)
 @option("-q", "--quiet", is_flag=True, help="Say nothing unless the run fails.")
 @log_option
 @click.pass_context
@@ -38,19 +46,26 @@ def wait(
     server: ServerOptions,
     timeout: float | None,
     as_json: bool,
+    watch: bool,
     quiet: bool,
 ) -> None:
     """Wait for the end of RUN without leading it, and print how it ended.
 
-    Another process has to lead it: `serve`, or the `run` that started it. The exit
-    code is 0 for a completed run, 1 for another end, and 1 if it is still open after --timeout.
+    On a terminal it shows how far the run is, as `show --watch` does. Another process has to lead
+    it: `serve`, or the `run` that started it. The exit code is 0 for a completed run, 1 for another
+    end, and 1 if it is still open after --timeout.
     """
+    if watch and quiet:
+        raise click.UsageError("--watch shows the run, --quiet says nothing: give one of them")
     settings = require_redis(server)
     run_id = find_run(server, run_id)
+    watch = watch or (output.has_terminal() and not quiet)
     with output.stdout_for(as_json) as stdout:
-        report, code = see_end(settings, run_id, timeout, with_results=as_json)
+        report, code, progress = see_end(
+            settings, run_id, timeout, with_results=as_json, watch=watch
+        )
         if report is not None:
-            output.tell(report, None, quiet)
+            output.tell(report, progress, quiet)
             if not output.deliver(report, None, stdout if as_json else None):
                 code = code or ExitCode.NOT_HANDED_OVER
     ctx.exit(code)
@@ -67,20 +82,37 @@ async def say_wait(coordinator: Coordinator, run_id: str, otherwise: str = "") -
         say(f"run {run_id} {text}")
 
 
+class SeenEnd(NamedTuple):
+    """The report of a run that has ended, `None` if it has not; the exit code; what was shown."""
+
+    report: ExecutionReport | None
+    code: int
+    progress: RunProgress | None = None
+
+
 def see_end(
-    settings: RedisSettings, run_id: str, timeout_s: float | None, *, with_results: bool
-) -> tuple[ExecutionReport | None, int]:
-    """Return the report of a run that ended and the exit code; no report if it did not."""
+    settings: RedisSettings,
+    run_id: str,
+    timeout_s: float | None,
+    *,
+    with_results: bool,
+    watch: bool = False,
+) -> SeenEnd:
+    """Wait for the end of a run; with ``watch`` show how far it is meanwhile."""
     from astrum_coordinator.cli.interrupts import Interrupts
     from astrum_coordinator.cli.run import end_code
 
     interrupts = Interrupts()
+    progress: RunProgress | None = None
 
     async def work(interrupts: Interrupts) -> ExecutionReport | None:
+        nonlocal progress
         try:
             async with patient_coordinator(settings) as coordinator:
                 await say_wait(coordinator, run_id)
-                return await coordinator.wait(run_id, timeout_s=timeout_s, results=with_results)
+                progress = await _progress(coordinator, run_id) if watch else None
+                async with _shown(coordinator, run_id, progress):
+                    return await coordinator.wait(run_id, timeout_s=timeout_s, results=with_results)
         except asyncio.CancelledError:
             if not interrupts.received:
                 raise
@@ -90,8 +122,24 @@ def see_end(
         report = interrupts.run(work)
     except TimeoutError:
         say(f"run {run_id} is still open after {timeout_s:g} s; show {run_id} says what it does")
-        return None, ExitCode.FAILED
+        return SeenEnd(None, ExitCode.FAILED)
     if report is None:
         say(f"run {run_id} continues; this command waits for it no longer")
-        return None, interrupts.exit_code
-    return report, end_code(report, interrupts)
+        return SeenEnd(None, interrupts.exit_code)
+    return SeenEnd(report, end_code(report, interrupts), progress)
+
+
+async def _progress(coordinator: Coordinator, run_id: str) -> RunProgress:
+    from astrum_coordinator.cli.watch_run import progress_of
+
+    return await progress_of(coordinator, run_id)
+
+
+def _shown(
+    coordinator: Coordinator, run_id: str, progress: RunProgress | None
+) -> AbstractAsyncContextManager[None]:
+    if progress is None:
+        return nullcontext()
+    from astrum_coordinator.cli.watch_run import followed
+
+    return followed(coordinator, run_id, progress)

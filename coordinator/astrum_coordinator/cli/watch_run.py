@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from astrum.errors import StoreError, StoreUnavailableError
+from astrum.errors import AstrumError, StoreError, StoreUnavailableError
 from astrum.runtime.cli.options import ServerOptions
 from astrum.view.run_list import status_of
 from astrum_coordinator.app import Coordinator
@@ -19,6 +20,8 @@ from astrum_coordinator.display.progress import RunProgress
 
 EVERY_S = 1.0
 """Seconds between two lines of JSON."""
+LAST_LOOK_S = 2.0
+"""How long the display of a run that is over may take to have its last state."""
 
 
 def watch_run(server: ServerOptions, run_id: str, *, as_json: bool) -> None:
@@ -36,11 +39,31 @@ def watch_run(server: ServerOptions, run_id: str, *, as_json: bool) -> None:
 
 
 async def _shown(coordinator: Coordinator, run_id: str) -> None:
-    info = await coordinator.run_info(run_id)
-    age_s = 0.0 if info is None else await coordinator.server_time() - info.begun_at
-    progress = RunProgress(max(age_s, 0.0))
+    progress = await progress_of(coordinator, run_id)
     async with shown(coordinator, run_id, progress):
         await coordinator.follow(run_id, progress)
+
+
+async def progress_of(coordinator: Coordinator, run_id: str) -> RunProgress:
+    """Return a progress that knows for how long a run has been under way."""
+    info = await coordinator.run_info(run_id)
+    return RunProgress(0.0 if info is None else info.took_s(await coordinator.server_time()))
+
+
+@asynccontextmanager
+async def followed(
+    coordinator: Coordinator, run_id: str, progress: RunProgress
+) -> AsyncIterator[None]:
+    """Show how far a run is beside what waits for its end; what cannot be read is not shown."""
+    async with shown(coordinator, run_id, progress):
+        following = asyncio.ensure_future(coordinator.follow(run_id, progress))
+        try:
+            yield
+            await asyncio.wait([following], timeout=LAST_LOOK_S)  # it learns of the end by itself
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError, AstrumError):
+                await following
 
 
 async def _told(coordinator: Coordinator, run_id: str) -> None:

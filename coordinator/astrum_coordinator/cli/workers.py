@@ -18,14 +18,13 @@ from astrum_coordinator.cli.printing import print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.table import Table
-
     from astrum.planning.offer import NamespaceVersion
     from astrum.protocol.drains import DrainRequest
     from astrum.protocol.pauses import Pauses
     from astrum.protocol.records import WorkerInfo
     from astrum.protocol.status import WorkerStatus
     from astrum_coordinator.app import Coordinator
+    from astrum_coordinator.display.texts import NotedTable
 
     Versions = Mapping[str, Mapping[str, NamespaceVersion]]
 
@@ -56,8 +55,8 @@ COLUMNS = ("Worker", "Queues", "Serves", "Running", "State", "Memory", "Lease")
 def workers(server: ServerOptions, here: bool, watch: bool, as_json: bool) -> None:
     """List the live workers of a server: what they serve and how much they run.
 
-    The last column says what else is worth knowing: whether a worker claims attempts, and if not,
-    why; ends that are not delivered yet, threads that hang, the memory of its process.
+    The state says whether a worker claims attempts, and if not, why. Notes say what else is worth
+    knowing: how far its tasks are, ends that are not delivered yet, threads that hang.
     """
 
     async def question(coordinator: Coordinator) -> PoolAnswer:
@@ -138,15 +137,13 @@ def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
     }
 
 
-def workers_table(found: list[WorkerInfo]) -> Table:
+def workers_table(found: list[WorkerInfo]) -> NotedTable:
     """Return one row per worker; its id says the host and the process."""
-    from astrum_coordinator.display.report_view import duration_text, plain_table
-    from astrum_coordinator.display.texts import Text
+    from astrum_coordinator.display.report_view import duration_text
+    from astrum_coordinator.display.texts import NotedTable, Text
 
-    notes = [note_text(info.status) for info in found]
-    table = plain_table(*COLUMNS, *([""] if any(notes) else []))
-    table.columns[0].no_wrap = True
-    for info, note in zip(found, notes, strict=True):
+    table = NotedTable(*COLUMNS)
+    for info in found:
         cells = (
             info.worker_id,
             info.details.get("queues", ""),
@@ -155,9 +152,9 @@ def workers_table(found: list[WorkerInfo]) -> Table:
             state_text(info.status, info.drain),
             memory_text(info.status),
             duration_text(max(info.lease_s, 0.0)),
-            note,
         )
-        table.add_row(*map(Text, cells[: len(table.columns)]))
+        notes = (note_text(info.status), *progress_texts(info.status))
+        table.add_row(*map(Text, cells), notes=notes)
     return table
 
 
@@ -170,14 +167,15 @@ def serves_text(details: Mapping[str, str]) -> str:
 
 
 def running_text(status: WorkerStatus) -> str:
-    """Return how many attempts run, for how many there are slots, and what they told last.
-
-    For example ``"3 of 104"``, and below ``"load: 7 of 10 (70 %)"``.
-    """
+    """Return how many attempts run, and for how many there are slots: ``"3 of 104"``."""
     slots = sum(lane.slots for lane in status.lanes.values())
-    counts = f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+    return f"{len(status.running)} of {slots}" if slots else str(len(status.running))
+
+
+def progress_texts(status: WorkerStatus) -> list[str]:
+    """Return what running attempts told last: ``["load: 7 of 10 (70 %)"]``."""
     told = [f"{row.task_id}: {row.progress}" for row in status.running if row.progress is not None]
-    return "\n".join([counts, *told[:MAX_PROGRESS], *["..."][: len(told) > MAX_PROGRESS]])
+    return [*told[:MAX_PROGRESS], *["..."][: len(told) > MAX_PROGRESS]]
 
 
 def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:

@@ -35,7 +35,6 @@ from astrum_coordinator.client.run_events import (
     place_of,
 )
 from astrum_coordinator.client.run_value import value_of
-from astrum_coordinator.publishing import last_tasks
 from astrum_coordinator.stored_runs import StoredRun
 
 Value = TypeVar("Value")
@@ -105,7 +104,7 @@ class RunHandle:
                 hint = nearest(task, plan.index)
                 raise TaskNotFoundError(f"run {self.run_id} has no task {task!r}{hint}")
             return task
-        last = last_tasks(plan)
+        last = plan.last_tasks
         if len(last) != 1:
             raise RunError(
                 f"run {self.run_id} ends with several tasks: name one of {', '.join(last)} in "
@@ -139,7 +138,7 @@ class RunHandle:
             return results.get(name, [])  # of no children there is no record
         if status == "skipped" and name in results:  # as reports have it, `None` for such children
             return results[name]
-        raise _why_there_is_none(report, name)
+        raise why_there_is_none(report, name)
 
     async def _until_over(self, name: str) -> TaskFollower:
         subscriptions, store, seal = self._parts.subscriptions, self._parts.store, self._parts.seal
@@ -165,7 +164,7 @@ class RunHandle:
         if number in run.results and run.state.tasks.name(number) == name:
             return run.results[number]
         report = await self.report(results=False)
-        raise _why_there_is_none(report, name)
+        raise why_there_is_none(report, name)
 
     # --- waiting -----------------------------------------------------------------------------
 
@@ -192,7 +191,8 @@ class RunHandle:
         It looks at queues and workers too, which a viewer may, and a starter may not.
         """
         parts = self._parts
-        return await self._insist(lambda: why(parts.store, parts.reports, self.run_id, task))
+        known = (parts.store, parts.seal, parts.reports)
+        return await self._insist(lambda: why(*known, self.run_id, task))
 
     async def events(self, after: str = "", *, progress: bool = False) -> AsyncIterator[RunEvent]:
         """Yield what happens in the run from its beginning on, and end after its end.
@@ -330,19 +330,27 @@ def _codec(types: tuple[type, ...]) -> Codec:
     return Codec.opaque(types)
 
 
-def _why_there_is_none(report: ExecutionReport, task: str) -> RunError:
+def why_there_is_none(report: ExecutionReport, task: str) -> RunError | TaskNotFoundError:
+    """Return the error that says why a task, or child, of a run that is over has no result."""
     run_id, stats = report.run_id, report.task_statistics
     rows = {row.task_name: row for one in stats for row in _with_children(one)}
     row = rows.get(task)
-    if row is not None and row.status == "failed":
+    if row is None:
+        return TaskNotFoundError(f"run {run_id} has no task {task!r}{nearest(task, rows)}")
+    if row.status == "failed":
         text = f"task {task!r} of run {run_id} failed: {row.error_message}"
         return TaskFailedError(
             f"{text}; `retry {run_id}` tries it again", run_id=run_id, task_id=task
         )
-    why = "; ".join(report.error_summary[:3]) or f"the run is {report.execution_state}"
-    text = f"task {task!r} of run {run_id} has no result: {why}"
+    text = f"task {task!r} of run {run_id} has no result: {_why_not(report, row)}"
+    if report.execution_state != "completed":
+        text += f"; `retry {run_id}` runs what did not succeed"
     if report.execution_state == "cancelled":
-        return RunCancelledError(f"{text}; `retry {run_id}` runs what did not succeed")
-    return TaskFailedError(
-        f"{text}; `retry {run_id}` runs what did not succeed", run_id=run_id, task_id=task
-    )
+        return RunCancelledError(text)
+    return TaskFailedError(text, run_id=run_id, task_id=task)
+
+
+def _why_not(report: ExecutionReport, row: TaskExecutionStatistics) -> str:
+    if row.status in ("skipped", "blocked"):
+        return f"it was {row.status}{f' because of {row.because!r}' if row.because else ''}"
+    return "; ".join(report.error_summary[:3]) or f"the run is {report.execution_state}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from astrum.view.report.chronicle import columns_text
 from astrum.view.report.columns import RunColumns
+from astrum.view.report.comparing import compared
 from astrum.view.report.csv_table import csv_table
 from astrum.view.report.perfetto import perfetto_trace
 
@@ -31,12 +32,12 @@ def format_of(path: Path) -> str | None:
     return next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
 
 
-def exported(columns: RunColumns, form: str) -> str:
-    """Return a run in one of `FORMATS`."""
+def exported(columns: RunColumns, form: str, before: RunColumns | None = None) -> str:
+    """Return a run in one of `FORMATS`; in a page with what changed since the run ``before``."""
     if form == "html":
         from astrum_coordinator.display.report_page import report_page
 
-        return report_page(columns)
+        return report_page(columns, None if before is None else compared(before, columns))
     if form == "csv":
         return csv_table(columns)
     if form == "perfetto":

@@ -23,11 +23,11 @@ MAX_REPR_CHARS = 2_000
 
 
 def report_to_json(report: ExecutionReport) -> dict[str, Any]:
-    """Return all fields of a report as a value for JSON; see `to_json` for the results."""
+    """Return a report without logs as a value for JSON; see `to_json` for the results."""
     fields = {
         field.name: getattr(report, field.name)
         for field in dataclasses.fields(report)
-        if field.name != "run_id"
+        if field.name not in ("run_id", "logs")
     }
     return {"run_id": report.run_id, **{name: to_json(value) for name, value in fields.items()}}
 

@@ -13,18 +13,22 @@ import html
 import re
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from astrum.view.report.chronicle import columns_text
 from astrum.view.report.columns import RunColumns
+from astrum.view.report.comparing import Comparison
+from astrum_coordinator.display.compare_view import comparison_to_json, head_text
 from astrum_coordinator.display.report_tables import plain_report
 
-_MARK = re.compile(r"%%(TITLE|CSP|STYLE|NOSCRIPT|DATA|SCRIPT)%%")
+MAX_COMPARED = 500
+_MARK = re.compile(r"%%(TITLE|CSP|STYLE|NOSCRIPT|DATA|COMPARED|SCRIPT)%%")
 _IN_SCRIPT = {"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 _ESCAPED = re.compile("[<\u2028\u2029]")
 
 
-def report_page(columns: RunColumns) -> str:
-    """Return the page of a run.
+def report_page(columns: RunColumns, found: Comparison | None = None) -> str:
+    """Return the page of a run, with what changed since another one if that is given.
 
     A lone surrogate may be left in it: encode it with ``errors="backslashreplace"``.
     """
@@ -33,8 +37,9 @@ def report_page(columns: RunColumns) -> str:
         "TITLE": html.escape(_title(columns)),
         "CSP": policy(script, style),
         "STYLE": style,
-        "NOSCRIPT": plain_report(columns),
+        "NOSCRIPT": plain_report(columns, found),
         "DATA": json_for_script(columns),
+        "COMPARED": "" if found is None else _compared(found),
         "SCRIPT": script,
     }
     # The template is split once: names and messages may look like a mark.
@@ -51,9 +56,25 @@ def policy(script: str, style: str) -> str:
     )
 
 
-def json_for_script(columns: RunColumns) -> str:
-    """Return columns as JSON that can stand inside of a ``script`` element."""
-    return _ESCAPED.sub(lambda found: _IN_SCRIPT[found[0]], columns_text(columns))
+def json_for_script(data: dict[str, Any]) -> str:
+    """Return columns, or other data, as JSON that can stand inside of a ``script`` element."""
+    return _ESCAPED.sub(lambda found: _IN_SCRIPT[found[0]], columns_text(data))
+
+
+def _compared(found: Comparison) -> str:
+    """Return the element with a comparison, and the line that sums it up.
+
+    Of each list the page has the first `MAX_COMPARED`, and ``counts`` says how many there are.
+    """
+    data = comparison_to_json(found)
+    lists = {name: data[name] for name in ("changed", "new", "gone")}
+    told = {
+        **data,
+        **{name: rows[:MAX_COMPARED] for name, rows in lists.items()},
+        "counts": {name: len(rows) for name, rows in lists.items()},
+        "text": head_text(found),
+    }
+    return f'<script type="application/json" id="compared">{json_for_script(told)}</script>'
 
 
 def _title(columns: RunColumns) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from astrum.errors import listed
 from astrum.runtime.visible_text import visible_name, visible_text
 from astrum.view.report.columns import RunColumns
+from astrum.view.report.comparing import Comparison
+from astrum_coordinator.display.compare_view import CHANGE_COLUMNS, change_cells, head_text
 from astrum_coordinator.display.report_view import duration_text, state_text
 from astrum_coordinator.display.tracebacks import users_traceback
 
@@ -17,9 +19,10 @@ MAX_FAILURES = 50
 MAX_SLOWEST = 20
 
 
-def plain_report(columns: RunColumns) -> str:
+def plain_report(columns: RunColumns, found: Comparison | None = None) -> str:
     """Return the tables as HTML; all texts of the run are escaped, and shown as they are."""
     parts = [_head(columns), _families(columns), _failures(columns), _slowest(columns)]
+    parts += [] if found is None else [_compared(found)]
     return "\n".join(part for part in parts if part)
 
 
@@ -35,6 +38,12 @@ def _head(columns: RunColumns) -> str:
     lines += [f"reason: {run['reason']}"] if run["reason"] else []
     title, *rest = (_escaped(line) for line in lines)
     return f"<h1>{title}</h1>\n" + "\n".join(f"<p>{line}</p>" for line in rest)
+
+
+def _compared(found: Comparison) -> str:
+    rows = [change_cells(row) for row in found.changed]
+    title = f"<p>{_escaped(head_text(found))}</p>\n"
+    return title + _table("What changed", CHANGE_COLUMNS, rows, MAX_FAMILIES)
 
 
 def _families(columns: RunColumns) -> str:

@@ -179,7 +179,7 @@ def task_table(
         cells = [
             Text(task_text(stat)),
             Text(status, STATUS_STYLE.get(status, "")),
-            Text(str(stat.attempt_count)),
+            Text(f"{stat.attempt_count:,}"),
             Text(duration_text(stat.duration) if stat.attempt_count else "-"),
             *([Text(_worker(stat, places))] if has_workers else []),
             Text(_remark(stat, places)),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from astrum.errors import listed
+from astrum.view.task_log import left_out_logs_text
 from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
     MAX_ROWS,
@@ -78,13 +79,16 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
     ``waits_until`` the time of a delayed start that has not come.
     ``is_chronicle``: the record has expired; this is its chronicle, without results.
     ``late_ends``, if there are any, counts the ends that workers reported after others had been
-    recorded.
+    recorded. ``logs_left_out``, if there are any, counts the logs that are not kept, and says since
+    when and because of which limit.
     """
     report = report_to_json(snapshot.report)
     if snapshot.late_ends:
         report["late_ends"] = snapshot.late_ends
     if snapshot.is_chronicle:
         report["is_chronicle"] = True
+    if snapshot.logs_left_out.since:
+        report["logs_left_out"] = snapshot.logs_left_out._asdict()
     stats = chosen_tasks(snapshot, chosen)
     names = {row.task_name for stat in stats for row in (stat, *stat.children)}
     if chosen.is_part:
@@ -121,7 +125,9 @@ def snapshot_view(snapshot: RunSnapshot, chosen: Chosen) -> RenderableType:
         )
         parts += [Text(line, "red") for line in lines]
         parts += [Text(text, "dim") for text in [origin_text(snapshot)] if text]
-        parts += [Text(CHRONICLE_TEXT, "dim")] if snapshot.is_chronicle else []
+        parts += [Text(text, "dim") for text in [kept_text(snapshot)] if text]
+        left_out = left_out_logs_text(snapshot.logs_left_out)
+        parts += [Text(left_out, "yellow")] if left_out else []
     parts.append(end_text(snapshot.report, snapshot.waits_until))
     return Group(*parts)
 
@@ -137,6 +143,16 @@ def origin_text(snapshot: RunSnapshot) -> str:
         *map(_reopening_text, snapshot.report.reopened),
     )
     return "; ".join(text for text in texts if text)
+
+
+def kept_text(snapshot: RunSnapshot) -> str:
+    """Return that this is a chronicle, or that an ended run will leave none; else ""."""
+    if snapshot.is_chronicle:
+        return CHRONICLE_TEXT
+    from astrum.view.report.chronicle import unkept_text
+
+    is_over = snapshot.report.execution_state not in ("running", "pending")
+    return unkept_text(snapshot.report.total_tasks) if is_over else ""
 
 
 def _reopening_text(reopened: ReopenedStatistics) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.display.json_values import to_json
+from astrum_coordinator.display.show_view import CHRONICLE_TEXT
 
 if TYPE_CHECKING:
     from astrum.view import Explanation, Group
@@ -34,6 +35,8 @@ def why_text(reason: Explanation) -> Text:
     if reason.tasks_left_out:
         word = "task" if reason.tasks_left_out == 1 else "tasks"
         text.append(f"\n  ... and {reason.tasks_left_out:,} more {word}", "dim")
+    if reason.is_chronicle:
+        text.append(f"\n{CHRONICLE_TEXT}", "dim")
     for command in _commands(reason):
         text.append("\nto do: ", "dim")
         text.append(visible_name(command), "bold")

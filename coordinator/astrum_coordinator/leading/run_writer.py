@@ -11,6 +11,7 @@ from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounter, end_details
 from astrum.machine.state import RunState
 from astrum.protocol.messages import encode_record
+from astrum.protocol.records import NO_HISTORY
 from astrum.runtime.loops import Backoff
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.dispatch_calls import RunRef
@@ -52,6 +53,7 @@ class RunWriter:
         list of runs. Raises `RunNotFoundError` if the run's record is gone.
         """
         run_id, epoch, plan, *_ = self._run
+        unkept = {} if self._context.config.history_s else {NO_HISTORY: str(epoch)}
         write = partial(
             self._context.store.finish,
             run_id,
@@ -60,7 +62,7 @@ class RunWriter:
             result_ttl_s=self._context.config.result_ttl_s,
             tails=any(not spec.awaited for spec in plan.tasks),
             counts=RunCounter(known).counts(),
-            details=end_details(known),
+            details=end_details(known) | unkept,
         )
         return await self._insist(write)
 

@@ -22,7 +22,7 @@ from astrum_coordinator.scheduling.work_rates import WorkRates
 logger = logging.getLogger("astrum.coordinator")
 
 FRESH_S = 0.25
-"""A run that begins takes a look as old as this for the pool of this moment."""
+"""A run that begins takes a look as old as this for the pool of now, if no worker came since."""
 _LOOKS_APART = 10
 """Looks at a big pool for runs that begin take a tenth of the time at most."""
 
@@ -64,6 +64,7 @@ class PoolView:
         A worker that came a moment ago, or any pause, must not go unnoticed by a run that begins.
         """
         self._latest: PoolLook | None = None
+        self._known_ids: frozenset[str] = frozenset()
         self._looked_at = 0.0
         self._took_s = 0.0
 
@@ -75,6 +76,8 @@ class PoolView:
         async with self._looking:
             age_s, latest = time.monotonic() - self._looked_at, self._latest
             if latest is None or age_s >= max(FRESH_S, _LOOKS_APART * self._took_s):
+                return await self._look()
+            if not self._known_ids.issuperset(await self._store.worker_ids()):
                 return await self._look()
             pauses = await self._store.paused()
             if pauses != latest.pauses:
@@ -88,6 +91,8 @@ class PoolView:
 
     async def _look(self) -> PoolLook:
         began = time.monotonic()
+        # Before the records: a worker that comes in between counts as new again, which is harmless.
+        self._known_ids = frozenset(await self._store.worker_ids())
         workers = await self._store.workers()
         await self._learn_served(workers)
         now = time.monotonic()

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { count, counted } from "./format.js";
 import { Graph } from "./graph/graph.js";
 import { html } from "./html.js";
+import { Compare } from "./parts/compare.js";
 import { Errors } from "./parts/errors.js";
 import { Head } from "./parts/head.js";
 import { Help } from "./parts/help.js";
@@ -15,16 +16,19 @@ import { Timeline } from "./timeline/timeline.js";
 
 /** @type {[string, string][]} */
 const TABS = [["timeline", "Timeline"], ["graph", "Graph"], ["tasks", "Tasks"], ["errors", "Errors"], ["path", "Path and time"]];
+/** @type {[string, string]} */
+const COMPARE = ["compare", "Compare"];
 
 /**
  * What the address says after "#": "tasks/t12" is the tab and the task in the panel.
  * @param {import("./model.js").Run} run
+ * @param {[string, string][]} tabs
  * @returns {{tab: string, selection: import("./types.js").Selection}}
  */
-function fromAddress(run) {
+function fromAddress(run, tabs) {
   const [tab, chosen = ""] = window.location.hash.slice(1).split("/");
   const id = Number(chosen.slice(1) || NaN);
-  const known = TABS.some(([name]) => name === tab) ? tab : "timeline";
+  const known = tabs.some(([name]) => name === tab) ? tab : "timeline";
   if (chosen[0] === "t" && id >= 0 && id < run.taskCount) return { tab: known, selection: { kind: "task", id, attempt: -1 } };
   if (chosen[0] === "f" && id >= 0 && id < run.familyCount) return { tab: known, selection: { kind: "family", id } };
   return { tab: known, selection: null };
@@ -39,11 +43,12 @@ const toAddress = (tab, selection) => `#${tab}${selection ? `/${selection.kind[0
 /**
  * The tab and what the panel shows, kept in the address, so that Back and a reload work.
  * @param {import("./model.js").Run} run
+ * @param {[string, string][]} tabs
  */
-function usePlace(run) {
-  const [place, setPlace] = useState(() => fromAddress(run));
+function usePlace(run, tabs) {
+  const [place, setPlace] = useState(() => fromAddress(run, tabs));
   useEffect(() => {
-    const read = () => setPlace(fromAddress(run));
+    const read = () => setPlace(fromAddress(run, tabs));
     window.addEventListener("hashchange", read);
     return () => window.removeEventListener("hashchange", read);
   }, []);
@@ -80,19 +85,19 @@ function usePrinting() {
   return printing;
 }
 
-/** @param {{tab: string, choose: (tab: string) => void, errors: number}} props */
-function Tabs({ tab, choose, errors }) {
+/** @param {{tabs: [string, string][], tab: string, choose: (tab: string) => void, errors: number}} props */
+function Tabs({ tabs, tab, choose, errors }) {
   const key = (/** @type {KeyboardEvent} */ event) => {
     const by = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1 })[event.key];
     if (!by) return;
-    const at = TABS.findIndex(([name]) => name === tab);
-    const [next] = TABS[(at + by + TABS.length) % TABS.length];
+    const at = tabs.findIndex(([name]) => name === tab);
+    const [next] = tabs[(at + by + tabs.length) % tabs.length];
     choose(next);
     document.getElementById(`tab-${next}`)?.focus();
     event.preventDefault();
   };
   return html`<div class="tabs" role="tablist" aria-label="Parts of the report" onKeyDown=${key}>
-    ${TABS.map(([name, title]) => html`<button key=${name} id=${`tab-${name}`} role="tab" aria-selected=${name === tab} aria-controls="part"
+    ${tabs.map(([name, title]) => html`<button key=${name} id=${`tab-${name}`} role="tab" aria-selected=${name === tab} aria-controls="part"
       tabindex=${name === tab ? 0 : -1} onClick=${() => choose(name)}>${title}${name === "errors" && errors > 0 ? html` <span class="bubble">${count(errors)}</span>` : ""}</button>`)}
   </div>`;
 }
@@ -160,9 +165,10 @@ function Filter({ field, query, found, set, help }) {
     <button onClick=${help} aria-label="Keys and help">?</button></div>`;
 }
 
-/** @param {{run: import("./model.js").Run}} props */
-export function App({ run }) {
-  const { tab, selection, go } = usePlace(run);
+/** @param {{run: import("./model.js").Run, compared: import("./types.js").Comparison | null}} props */
+export function App({ run, compared }) {
+  const tabs = useMemo(() => (compared ? [...TABS, COMPARE] : TABS), [compared]);
+  const { tab, selection, go } = usePlace(run, tabs);
   const { open, openFamily, close } = useOpening(run, go);
   const [query, setQuery] = useState("");
   const [help, setHelp] = useState(false);
@@ -178,7 +184,7 @@ export function App({ run }) {
   };
   useKeys({
     "/": () => field.current?.focus(), "?": () => setHelp(true), Escape: escape,
-    ...Object.fromEntries(TABS.map(([name], i) => [String(i + 1), () => go({ tab: name })])),
+    ...Object.fromEntries(tabs.map(([name], i) => [String(i + 1), () => go({ tab: name })])),
   });
   const task = selection?.kind === "task" ? selection.id : -1;
   const family = selection?.kind === "family" ? selection.id : task >= 0 ? run.file.tasks.family[task] : -1;
@@ -186,7 +192,7 @@ export function App({ run }) {
   return html`
     <${Head} run=${run} open=${open} />
     <nav class="bar" aria-label="Parts and filter">
-      <${Tabs} tab=${tab} choose=${(/** @type {string} */ name) => go({ tab: name })} errors=${run.file.failures.length} />
+      <${Tabs} tabs=${tabs} tab=${tab} choose=${(/** @type {string} */ name) => go({ tab: name })} errors=${run.file.failures.length} />
       <${Filter} field=${field} query=${query} found=${found} set=${setQuery} help=${() => setHelp(true)} />
     </nav>
     <div class="body">
@@ -195,6 +201,7 @@ export function App({ run }) {
         ${tab === "graph" && html`<${Graph} run=${run} match=${match} family=${family} open=${openFamily} />`}
         ${tab === "tasks" && html`<${Tasks} run=${run} match=${match} task=${task} printing=${printing} open=${open} />`}
         ${tab === "errors" && html`<${Errors} run=${run} match=${match} open=${open} filter=${filter} />`}
+        ${tab === "compare" && compared && html`<${Compare} run=${run} found=${compared} open=${open} openFamily=${openFamily} />`}
         ${tab === "path" && html`<${PathAndTime} run=${run} open=${open} />`}
       </div></main>
       ${selection && html`<${Panel} run=${run} selection=${selection} open=${open} openFamily=${openFamily} close=${close} />`}

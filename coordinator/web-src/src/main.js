@@ -23,7 +23,8 @@ function start() {
   if (file.format !== FORMAT) {
     return say(`This page reads the format ${FORMAT}, and its data say that they are ${file.format}. Export the run again.`);
   }
-  return render(html`<${App} run=${new Run(file)} />`, page);
+  const compared = JSON.parse(document.getElementById("compared")?.textContent || "null");
+  return render(html`<${App} run=${new Run(file)} compared=${compared} />`, page);
 }
 
 try {

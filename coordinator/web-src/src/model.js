@@ -84,6 +84,7 @@ export class Run {
     /** @type {string[] | null} */
     this._searched = null;
     this.source = new Map(file.reused ?? []);
+    this.logs = new Map((file.logs ?? []).map((log) => [log.attempt, log]));
   }
 
   /** The last moment that anything is known of, in ms; at least 1. */

@@ -23,6 +23,21 @@
  * @property {Audit} audit
  * @property {[number, number][]} [reused]  tasks taken over, and the text with the run that each is from
  * @property {{x: number[], y: number[]}} layout
+ * @property {AttemptLog[]} [logs]
+ * @property {LogsLeftOut} [logs_left_out]
+ *
+ * @typedef {object} AttemptLog
+ * @property {number} attempt
+ * @property {[number, string, number, string][]} lines  when, the level, the logger and the text
+ * @property {number} left_out
+ * @property {number} left_out_after
+ * @property {boolean} is_whole
+ *
+ * @typedef {object} LogsLeftOut
+ * @property {number} attempts
+ * @property {number | null} since
+ * @property {number} limit_bytes
+ * @property {number} not_here
  *
  * @typedef {object} RunFacts
  * @property {string} run_id
@@ -62,6 +77,7 @@
  * @property {number[]} tasks
  * @property {number[]} level
  * @property {number[][]} needs
+ * @property {number[]} [mapped]  1 for the children of a mapped task
  *
  * @typedef {object} AttemptColumns
  * @property {number[]} task
@@ -97,6 +113,35 @@
  * @property {[number, number, number, number | null][]} [losses]
  * @property {[number, number][]} [handed_back]
  * @property {number} [late_ends]
+ *
+ * @typedef {{before: number, after: number, counts: boolean}} Change
+ *
+ * @typedef {object} TaskChange
+ * @property {string} name
+ * @property {boolean} is_mapped
+ * @property {Change} tasks
+ * @property {string} state_before
+ * @property {string} state_after
+ * @property {Change} run_ms
+ * @property {Change} queued_ms
+ * @property {Change} attempts
+ * @property {number} effect_ms
+ *
+ * @typedef {{name: string, tasks: number, run_ms: number, effect_ms: number}} OnlyTask
+ * @typedef {{name: string, ms: number}} Step
+ * @typedef {{run_id: string, state: string, tasks: number, path: Step[]}} ComparedRun
+ *
+ * The run compared with another one, as `compare --json` prints it (docs/schemas/compare.json), but
+ * with the first rows of each list alone.
+ * @typedef {object} Comparison
+ * @property {{changed: number, new: number, gone: number}} counts  of all rows
+ * @property {string} text  by how much the run as a whole changed, in one line
+ * @property {ComparedRun} before
+ * @property {ComparedRun} after
+ * @property {TaskChange[]} changed
+ * @property {number} alike
+ * @property {OnlyTask[]} new
+ * @property {OnlyTask[]} gone
  *
  * @typedef {{kind: "task", id: number, attempt: number} | {kind: "family", id: number} | null} Selection
  */

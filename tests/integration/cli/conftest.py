@@ -12,6 +12,8 @@ from typing import IO
 
 import pytest
 
+from tests import warm_start
+
 Write = Callable[[str, str], Path]
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMAND = (sys.executable, "-m", "astrum_coordinator")
@@ -50,7 +52,7 @@ def complete(
     command: Sequence[str], folder: Path, stdout: IO[str] | int = subprocess.PIPE, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line to its end."""
-    return subprocess.run(
+    return warm_start.run(
         command,
         cwd=folder,
         env=environment(**env),

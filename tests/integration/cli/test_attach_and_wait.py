@@ -7,6 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests import warm_start
 from tests.integration.cli.conftest import COMMAND, Cli, Write, environment
 from tests.processes import AstrumProcess, wait_until
 from tests.servers import Server
@@ -28,7 +29,7 @@ FLOW = """
 
 def begun(folder: Path, env: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     """Start a command and do not wait for it."""
-    return subprocess.Popen(
+    return warm_start.start(
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment(**env),

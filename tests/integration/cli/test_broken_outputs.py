@@ -22,6 +22,7 @@ from tests.integration.cli.conftest import (
     environment,
 )
 from tests.processes import AstrumProcess, wait_until
+from tests.sampling import sampled
 from tests.servers import RedisServer, Server
 
 FLOW = """
@@ -99,8 +100,7 @@ def finish(
     ).returncode
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(("name", "kind"), sampled(COMMANDS, KINDS))
 def test_a_broken_standard_error_changes_no_exit_code(
     name: str, kind: str, folder: Path, server: Server
 ) -> None:
@@ -108,8 +108,9 @@ def test_a_broken_standard_error_changes_no_exit_code(
         assert finish(COMMANDS[name], folder, server, subprocess.DEVNULL, broken) == 0
 
 
-@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "closed"), sampled(COMMANDS, ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+)
 def test_closed_descriptors_change_no_exit_code_and_nothing_takes_their_place(
     name: str, closed: str, folder: Path, server: Server
 ) -> None:
@@ -130,8 +131,9 @@ def test_closing_standard_output_early_is_not_an_error(
     assert "error:" not in said
 
 
-@pytest.mark.parametrize("kind", ["full disk", "terminal gone", "read only"])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "kind"), sampled(COMMANDS, ["full disk", "terminal gone", "read only"])
+)
 def test_a_broken_standard_output_is_reported_in_one_line(
     name: str, kind: str, folder: Path, server: Server
 ) -> None:
@@ -154,8 +156,9 @@ def test_the_output_of_tasks_on_local_workers_does_not_block_the_run(
         assert finish(arguments, folder, server, broken, broken) == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("module", ["astrum_worker", "astrum_coordinator"])
+@pytest.mark.parametrize(
+    ("kind", "module"), sampled(KINDS, ["astrum_worker", "astrum_coordinator"])
+)
 def test_a_service_with_a_broken_log_continues_and_stops_normally(
     kind: str, module: str, folder: Path, cli: Cli, server: Server
 ) -> None:
@@ -178,7 +181,7 @@ def test_a_service_with_a_broken_log_continues_and_stops_normally(
     ):
         try:
             run_id = cli("submit", "prints.py", **env).stdout.strip()
-            done = cli("resume", run_id, "--json", **env)
+            done = cli("wait", run_id, "--json", **env)  # who serves leads it
             assert json.loads(done.stdout)["execution_state"] == "completed", done.stderr
             process.send_signal(signal.SIGTERM)
             assert process.wait(TIMEOUT_S) == 0

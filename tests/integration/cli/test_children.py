@@ -49,10 +49,8 @@ TELLS = """
 
     @task("wrong")
     async def wrong() -> str:
-        try:
-            current_attempt().progress(-1)
-        except ValueError as error:
-            return str(error)
+        current_attempt().progress(-1)
+        return "goes on"
 """
 LOOKS = "340 of 1,200 (28 %), reading"
 
@@ -129,6 +127,6 @@ def test_what_a_task_tells_is_shown_while_it_runs(
         assert "340" in cli("workers", **env).stdout
         (tmp_path / "go").touch()
         assert cli("wait", "r", "--timeout", "30", **env).returncode == 0
-        assert "reading" not in cli("workers", **env).stdout
+        wait_until(lambda: "reading" not in cli("workers", **env).stdout, "the end of the attempt")
     results = json.loads(cli("show", "r", "--json", **env).stdout)["task_return_set"]
-    assert "must be a finite number that is not negative, got -1" in results["wrong"]
+    assert results["wrong"] == "goes on"

@@ -159,7 +159,7 @@ def test_a_held_task_waits_for_a_decision_and_gets_its_result(
             early = cli("release", "r", "pay", "--retry", **env)
             assert (early.returncode, "is not held" in early.stderr) == (2, True)
             killed.kill()
-        held = "it is held (on_lost='hold') until `release`"
+        held = "is held (on_lost='hold'), since it may have had effects"
         wait_until(lambda: held in " ".join(cli("show", "r", **env).stdout.split()), "the hold")
         with AstrumProcess("astrum_worker", flow, environment=env):
             for wrong in ([], ["--retry", "--fail"], ["--succeed", "{"]):

@@ -35,6 +35,25 @@ FLOW = """
     for name in [*HOSTILE, "zz.1"]:
         task(name, depends_on=["parse"])(lambda: 1)
 """
+CHILDREN = """
+    from astrum import Each, Ref, task
+
+    @task("numbers")
+    def numbers() -> list[int]: return list(range(200))
+
+    @task("kid", on_failure="continue")
+    def kid(number: Ref[int, Each("numbers")]) -> int:
+        if number == 127:
+            raise ValueError("as asked")
+        return number
+
+    @task("names")
+    def names() -> list[dict]:
+        return [{"id": name} for name in ("a-1", "b;touch PWNED", "c]", "d e")]
+
+    @task("keyed")
+    def keyed(name: Ref[str, Each("names", "id", key="id")]) -> str: return name
+"""
 Complete = Callable[..., list[str]]
 
 
@@ -92,6 +111,33 @@ def test_a_shell_completes_runs_and_their_tasks(
     assert complete("show", "hour", "zz") == ["zz.1"]
     assert complete("show", "hour", "") == ["load", "parse", "zz.1"]
     assert complete("show", "nightly", "") == []  # two runs begin so
+
+
+def test_a_shell_completes_children_those_first_that_a_person_needs(
+    complete: Complete, tmp_path: Path, write: Write, redis_server: Server
+) -> None:
+    write("kids.py", CHILDREN)
+    options = ("--run-id", "kids-1", "--workers", "1", "--redis", redis_server.url, "--quiet")
+    words = [str(COMMAND), "run", "kids.py", *options]
+    subprocess.run(words, cwd=tmp_path, env=environment(), check=False, capture_output=True)
+
+    def completed(*words: str) -> list[str]:
+        found: list[str] = []
+
+        def is_answered() -> bool:
+            found[:] = complete(*words)
+            return found != []
+
+        wait_until(is_answered, "an answer in time")
+        return found
+
+    # Bash takes brackets for its own unless they are in quotes, which it closes itself.
+    first = completed("why", "kids-1", "kid[12")
+    assert first == [f"'kid[{number}]'" for number in (127, 12, *range(120, 127), 128, 129)]
+    offered = completed("release", "kids-1", "'kid[")
+    assert (len(offered), offered[:2]) == (100, ["kid[127]", "kid[0]"])
+    # A key that a shell would not take as it stands is not offered.
+    assert completed("show", "kids-1", r"keyed\[") == ["'keyed[a-1]'"]
 
 
 def test_an_answer_is_kept_for_seconds(complete: Complete, tmp_path: Path) -> None:

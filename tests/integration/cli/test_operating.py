@@ -93,7 +93,13 @@ def test_a_drained_worker_finishes_ends_with_0_and_is_not_started_again(
     with serve, worker:
         assert cli("submit", str(flow), "--run-id", "r", **env).returncode == 0
         wait_until((tmp_path / "hold.began").exists, "the task's begin")
-        [live] = json.loads(cli("workers", "--json", **env).stdout)
+
+        def seen() -> dict[str, Any]:
+            [live] = json.loads(cli("workers", "--json", **env).stdout)
+            return dict(live)
+
+        wait_until(lambda: bool(seen()["status"]["running"]), "the task in the worker's status")
+        live = seen()
         [run] = json.loads(cli("runs", "--json", **env).stdout)
         assert run["needs"] == {**live["versions"]["etl"], "versions": "compatible"}
         assert (run["paused"], live["drain"]) == ("", None)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm_start
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 from tests.processes import wait_until
 
@@ -80,7 +81,7 @@ def test_resources_are_closed_when_a_local_run_is_interrupted(
     write: Write, tmp_path: Path, place: list[str], number: signal.Signals
 ) -> None:
     write("flow.py", FLOW)
-    with subprocess.Popen(
+    with warm_start.start(
         [*COMMAND, "run", "flow.py", *place],
         cwd=tmp_path,
         env=environment(WAITS="1"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import warm_start
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 
 GOOD = """
@@ -245,7 +245,7 @@ def test_a_report_to_standard_output_keeps_the_output_of_the_tasks(
 
 def run_reporting_to(path: str, folder: Path, **settings: Any) -> None:
     command = [*COMMAND, "run", "flow.py", "--local", "--report", path]
-    subprocess.run(
+    warm_start.run(
         command, cwd=folder, env=environment(), timeout=TIMEOUT_S, check=True, **settings
     )
 

@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from astrum.runtime.exit_codes import ExitCode
+from tests import warm_start
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 from tests.processes import wait_until
 from tests.servers import RedisServer
@@ -48,7 +49,7 @@ class Command:
     def __init__(self, folder: Path, url: str, *arguments: str) -> None:
         self._said = folder / "said"
         with self._said.open("w") as said:
-            self.process = subprocess.Popen(
+            self.process = warm_start.start(
                 [*COMMAND, *arguments],
                 cwd=folder,
                 env=environment(ASTRUM_REDIS_URL=url),

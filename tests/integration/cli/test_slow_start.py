@@ -12,7 +12,7 @@ SLOW = """
     import pathlib, sys, time
     from astrum import task
 
-    if "astrum_worker" in sys.modules:
+    if "astrum_worker" in sys.argv[0]:
         while not pathlib.Path("go").exists():
             time.sleep(0.01)
 

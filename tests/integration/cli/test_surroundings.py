@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, complete, environment
+from tests.sampling import sampled
 from tests.servers import Server
+from tests.warm_start import COLD_VARIABLE
 
 FLOW = """
     from astrum import task
@@ -26,9 +28,10 @@ SCRIPT = (COMMAND[0], "-P", *COMMAND[1:])
 PLACES = {"in process": ["--local"], "on workers": ["--embedded", "--workers", "1"]}
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest) -> list[str]:
-    return PLACES[str(request.param)]
+@pytest.fixture(autouse=True)
+def interpreters_start_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What surrounds the start of an interpreter is what these tests change."""
+    monkeypatch.setenv(COLD_VARIABLE, "1")
 
 
 # --- the first line, and the choice of the place --------------------------------------------
@@ -91,14 +94,12 @@ def test_command_line_options_override_an_embedded_server_of_the_environment(
 # --- temporary folders ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["job_feature%2Flogin", "a#b", "what?", "a b@c", "it's", "größe", "d" * 120]
-)
+@pytest.mark.parametrize("name", ["job%2Fx/a#b/what?/a b@c/it's/größe", "d" * 120])
 def test_a_temporary_folder_of_any_name_is_usable(
     write: Write, cli: Cli, short_folder: Path, name: str
 ) -> None:
     write("flow.py", FLOW)
-    (short_folder / name).mkdir()
+    (short_folder / name).mkdir(parents=True)
     done = cli("run", "flow.py", "--workers", "1", TMPDIR=str(short_folder / name))
     assert done.returncode == 0, done.stderr
 
@@ -134,12 +135,12 @@ NAMES = ["queue", "types", "random", "select", "token", "json", "redis", "email"
 OTHERS = ["rich", "click", "logging", "asyncio", "socket", "signal", "msgpack", "ssl", "copy"]
 
 
-@pytest.mark.parametrize("name", NAMES + OTHERS)
-def test_a_file_with_the_name_of_a_module_of_astrum_breaks_nothing(
-    write: Write, tmp_path: Path, name: str, redis_server: Server
+def test_files_with_the_names_of_modules_of_astrum_break_nothing(
+    write: Write, tmp_path: Path, redis_server: Server
 ) -> None:
     write("flow.py", FLOW)
-    write(f"{name}.py", "raise SystemExit('this is not what is meant')")
+    for name in NAMES + OTHERS:
+        write(f"{name}.py", "raise SystemExit(f'{__file__} is not what is meant')")
     for arguments in (["--local"], ["--redis", redis_server.url, "--workers", "1"]):
         done = subprocess.run(
             [*SCRIPT, "run", "flow.py", *arguments],
@@ -164,9 +165,12 @@ def test_a_flow_that_needs_such_a_file_gets_the_advice_to_rename_it(
     assert "rename the file" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["etl.v2.py", "2026.11.report.py", "my flow 2.py", "my-flow.py"])
+@pytest.mark.parametrize(
+    ("name", "place"),
+    sampled(["etl.v2.py", "2026.11.report.py", "my flow 2.py", "my-flow.py"], PLACES),
+)
 def test_a_file_of_any_name_runs_and_its_types_travel(
-    write: Write, cli: Cli, name: str, place: list[str]
+    write: Write, cli: Cli, name: str, place: str
 ) -> None:
     write("helper.py", "FACTOR = 6")
     write(
@@ -189,7 +193,7 @@ def test_a_file_of_any_name_runs_and_its_types_travel(
             return FACTOR * part.size
         """,
     )
-    done = cli("run", name, "--json", *place)
+    done = cli("run", name, "--json", *PLACES[place])
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["task_return_set"]["whole"] == 42
 
@@ -210,26 +214,26 @@ def _dedented(text: str) -> str:
 # --- what a flow changes while it is imported -----------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "import os; os.makedirs('else', exist_ok=True); os.chdir('else')",
-        "import os, shutil; os.makedirs('gone', exist_ok=True); os.chdir('gone'); "
-        "shutil.rmtree(os.getcwd())",
-        "import sys; sys.path.clear()",
-        "import sys; sys.path = ['/nowhere']",
-        "import sys; sys.argv[:] = ['other', '--help']; sys.argv = []",
-        "import sys; sys.stdout = open('/dev/null', 'w'); sys.stderr = None",
-        "import sys; sys.stderr.close()",
-        "import logging; logging.disable(); logging.raiseExceptions = True",
-    ],
-)
+CHANGES = [
+    "import os; os.makedirs('else', exist_ok=True); os.chdir('else')",
+    "import os, shutil; os.makedirs('gone', exist_ok=True); os.chdir('gone'); "
+    "shutil.rmtree(os.getcwd())",
+    "import sys; sys.path.clear()",
+    "import sys; sys.path = ['/nowhere']",
+    "import sys; sys.argv[:] = ['other', '--help']; sys.argv = []",
+    "import sys; sys.stdout = open('/dev/null', 'w'); sys.stderr = None",
+    "import sys; sys.stderr.close()",
+    "import logging; logging.disable(); logging.raiseExceptions = True",
+]
+
+
+@pytest.mark.parametrize(("change", "place"), sampled(CHANGES, PLACES))
 def test_changes_that_a_flow_makes_during_its_import_do_not_break_the_run(
-    write: Write, cli: Cli, tmp_path: Path, change: str, place: list[str]
+    write: Write, cli: Cli, tmp_path: Path, change: str, place: str
 ) -> None:
     write("first.py", change)
     write("flow.py", FLOW)
-    done = cli("run", "first.py", "flow.py", "--report", "out.json", *place)
+    done = cli("run", "first.py", "flow.py", "--report", "out.json", *PLACES[place])
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out.json").read_text())["task_return_set"] == {"seven": 7}
 
@@ -268,9 +272,12 @@ def test_an_unknown_log_level_is_refused(write: Write, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "run --local", "run --local --json", "plan --format dot"]
+    ("command", "encoding"),
+    sampled(
+        ["plan", "run --local", "run --local --json", "plan --format dot"],
+        ["utf-8", "ascii", "ascii:strict", ""],
+    ),
 )
-@pytest.mark.parametrize("encoding", ["", "ascii", "ascii:strict", "utf-8"])
 def test_an_output_that_lacks_characters_loses_only_those(
     write: Write, cli: Cli, command: str, encoding: str
 ) -> None:

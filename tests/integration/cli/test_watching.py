@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm_start
 from tests.integration.cli.conftest import COMMAND, TIMEOUT_S, Cli, Write, environment
 from tests.integration.cli.test_live_view import SHOW_CURSOR, Terminal
 from tests.processes import AstrumProcess, wait_until
@@ -51,7 +52,7 @@ def url(write: Write, tmp_path: Path, redis_server: Server) -> Iterator[str]:
 
 @contextmanager
 def watching(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+    process = warm_start.start(
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment(),
@@ -94,8 +95,36 @@ def test_programs_and_people_see_a_run_that_another_process_leads_until_it_is_ov
     assert "result of 'last': 'the end'" in terminal.text
 
 
+def test_who_waits_on_a_terminal_sees_the_run_and_in_a_pipe_if_it_is_asked_for(
+    url: str, cli: Cli, tmp_path: Path
+) -> None:
+    refused = cli("wait", "r1", "--watch", "--quiet", "--redis", url)
+    assert (refused.returncode, "give one of them" in refused.stderr) == (2, True)
+    terminal = Terminal(tmp_path, "wait", "r1", "--redis", url)
+    terminal.read_until("0 of 2|0/2")
+    with (
+        watching(tmp_path, "wait", "r1", "--redis", url) as silent,
+        watching(tmp_path, "wait", "r1", "--watch", "--json", "--redis", url) as told,
+    ):
+        assert told.stderr is not None
+        first = told.stderr.readline()
+        (tmp_path / "gate").touch()
+        out, errors = told.communicate(timeout=TIMEOUT_S)
+        assert (told.returncode, first) == (0, "2 tasks in 2 stages\n"), errors
+        assert json.loads(out)["task_return_set"] == {"waits": 1, "last": "the end"}
+        assert "run r1 completed: 2 of 2 tasks succeeded" in errors
+        out, errors = silent.communicate(timeout=TIMEOUT_S)
+        assert (silent.returncode, out) == (0, "")
+        assert errors.startswith("run r1 completed: 2 of 2 tasks succeeded")
+    assert terminal.read_to_end() == 0
+    assert "run r1 completed: 2 of 2 tasks succeeded" in terminal.text
+    assert SHOW_CURSOR in terminal.raw
+
+
 def test_an_interrupt_ends_the_watching_and_not_the_run(cli: Cli, url: str, tmp_path: Path) -> None:
-    for command, shown in {("show", "r1"): "0 of 2|0/2", ("workers",): "Memory"}.items():
+    seen = "0 of 2|0/2"
+    commands = {("show", "r1"): seen, ("workers",): "Memory", ("wait", "r1"): seen}
+    for command, shown in commands.items():
         terminal = Terminal(tmp_path, *command, "--watch", "--redis", url)
         terminal.read_until(shown)
         terminal.process.send_signal(signal.SIGINT)

@@ -77,7 +77,7 @@ def test_a_run_that_is_over_says_how_it_ended_and_which_task_failed(
     first, *lines = done.stdout.splitlines()
     assert first.startswith("run r1 has failed after ")
     assert "\x1b" not in done.stdout
-    assert any(line.startswith("  1 failed: 'parse[1]' attempt 1 failed:") for line in lines)
+    assert any(line.startswith("  1 failed: 'parse[1]' failed in attempt 1:") for line in lines)
     assert any(line.startswith("  1 blocked: 'total' did not run: ") for line in lines)
     assert lines[-1] == "to do: astrum-coordinator retry r1"
     for task, code in (("parse[1]", "failed"), ("parse[0]", "succeeded"), ("total", "blocked")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from astrum.redis import RedisSettings
+from tests import warm_start
 from tests.processes import ROOT, AstrumProcess, serving, worker
 from tests.servers import RedisServer
 
@@ -36,5 +36,5 @@ def publish(url: str, *names: str) -> None:
 
 def command(*arguments: str) -> str:
     words = [sys.executable, "-m", "astrum_coordinator", *arguments]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout
+    done = warm_start.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    return str(done.stdout)

@@ -10,6 +10,7 @@ import pytest
 
 from astrum import Client, SyncClient
 from astrum.errors import AstrumError, TaskFailedError
+from tests import warm_start
 from tests.access import denied, make_user, url_of
 from tests.integration.client.conftest import MODULE
 from tests.processes import ROOT
@@ -28,7 +29,7 @@ def users(server: RedisServer) -> RedisServer:
 
 
 def command(server: RedisServer, role: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return warm_start.run(
         [sys.executable, "-m", "astrum_coordinator", *words, "--redis", url_of(server.url, role)],
         cwd=ROOT,
         capture_output=True,

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from rich.console import Console
 
-from astrum.errors import DecodeError, RunNotFoundError
+from astrum.errors import DecodeError, RunExpiredError, RunNotFoundError, TaskNotFoundError
 from astrum.planning import TaskSpec
+from astrum.protocol.pauses import NO_PAUSES
 from astrum.redis import RedisSettings, RunStore
+from astrum.view.ages import age_text
+from astrum.view.report import chronicle
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
+from astrum_coordinator.asking.chronicles import Chronicles
+from astrum_coordinator.cli.runs import run_to_json, runs_table
+from astrum_coordinator.client.handle import RunHandle
+from astrum_coordinator.display.report_view import duration_text
 from tests.eventually import eventually
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
@@ -31,11 +41,16 @@ async def kept(runs: RunStore, run_id: str) -> bytes | None:
     return await runs.chronicle(run_id)
 
 
+def without_logs(exported: dict[str, Any]) -> dict[str, Any]:
+    """Return what a chronicle keeps of an export: logs end with the record of their run."""
+    return {name: part for name, part in exported.items() if not name.startswith("logs")}
+
+
 async def test_what_is_left_of_a_run_can_be_shown_and_exported(
     coordinator: Coordinator, runs: RunStore, hand: ManualWorker
 ) -> None:
     await end_run(coordinator, hand, "r")
-    before = await coordinator.export("r")
+    before = without_logs(await coordinator.export("r"))
     await eventually(lambda: kept(runs, "r"))
     await runs.forget("r")
     assert await coordinator.export("r") == before
@@ -49,6 +64,125 @@ async def test_what_is_left_of_a_run_can_be_shown_and_exported(
         await coordinator.export("r")
     with pytest.raises(RunNotFoundError):
         await coordinator.snapshot("r")
+
+
+async def test_why_answers_from_the_chronicle_as_from_the_record(
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker
+) -> None:
+    parts = flow(TaskSpec("a", on_failure="continue"), TaskSpec("b", ("a",)), TaskSpec("c"))
+    await coordinator.submit_flow(parts, run_id="r")
+    leading = asyncio.create_task(coordinator.resume("r"))
+    await hand.register("a", "b", "c")
+    for _ in range(2):
+        held = await hand.claim()
+        await (hand.fail if held.message.task_id == "a" else hand.succeed)(held)
+    await leading
+    names = (None, "a", "b", "c")
+    known = [await coordinator.why("r", name) for name in names]
+    assert [one.code for one in known] == ["run-failed", "failed", "blocked", "succeeded"]
+    await eventually(lambda: kept(runs, "r"))
+    await runs.forget("r")
+    handle = coordinator.handle("r")
+    for name, before in zip(names, known, strict=True):
+        after = await coordinator.why("r", name)
+        assert (after.code, after.sentence) == (before.code, before.sentence)
+        assert (after.root, after.groups) == (before.root, before.groups)
+        assert (after.is_chronicle, after.advice) == (True, "")
+        assert (await handle.why(name)).sentence == after.sentence
+    await only_the_chronicle_is_left(coordinator, handle)
+    with pytest.raises(TaskNotFoundError, match="run r has no task 'd'"):
+        await coordinator.why("r", "d")
+
+
+async def only_the_chronicle_is_left(coordinator: Coordinator, handle: RunHandle) -> None:
+    """Ask all that a chronicle cannot answer, and all that needs an open run or results."""
+    for asked in (
+        coordinator.retry("r"),
+        coordinator.release("r", "a", "fail"),
+        coordinator.cancel("r"),
+        coordinator.wait("r"),
+        coordinator.report("r"),
+        coordinator.resume("r"),
+        coordinator.task_ids("r"),
+        coordinator.log("r", "a"),
+        handle.result("a"),
+        handle.status(),
+    ):
+        with pytest.raises(RunExpiredError, match="'r' has ended, and only its chronicle is left"):
+            await asked
+
+
+async def test_all_that_tell_a_duration_tell_the_same(
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker
+) -> None:
+    planned = replace(flow(TaskSpec("a")), planning_s=2.5)
+    await coordinator.submit_flow(planned, run_id="r")
+    leading = asyncio.create_task(coordinator.resume("r"))
+    await hand.register("a")
+    await hand.succeed(await hand.claim())
+    report = await leading
+    [listed] = await coordinator.list_runs()
+    took_s = report.total_duration
+    assert took_s > 2.5
+    assert (await coordinator.wait("r")).total_duration == took_s
+    drawn = Console(width=200, file=io.StringIO(), record=True)
+    drawn.print(runs_table([listed], {}))
+    assert f" {duration_text(took_s)} " in drawn.export_text()
+    assert run_to_json(listed, NO_PAUSES)["took_s"] == took_s
+    assert f"has completed after {age_text(took_s)}:" in (await coordinator.why("r")).sentence
+    await eventually(lambda: kept(runs, "r"))
+    assert (await coordinator.export("r"))["run"]["duration_ms"] == round(took_s * 1000)
+    await runs.forget("r")
+    shown = await coordinator.snapshot("r")
+    assert shown.report.total_duration == pytest.approx(took_s, abs=0.0006)
+
+
+async def test_what_a_dead_leader_left_unmade_another_coordinator_makes(
+    settings: RedisSettings,
+    runs: RunStore,
+    hand: ManualWorker,
+    other: Coordinator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Chronicles, "add", lambda *_: None)
+    async with Coordinator(settings, config=FAST) as dead:
+        await end_run(dead, hand, "r")
+        before = without_logs(await dead.export("r"))
+        finder = other._parts.missing_chronicles
+        for _ in range(2):
+            await finder.pass_once()
+        assert await kept(runs, "r") is None  # its leader lives, and may have left it out
+    await finder.pass_once()
+    assert await kept(runs, "r") is not None
+    assert (await other.why("r")).is_chronicle is False
+    await runs.forget("r")
+    assert await other.export("r") == before
+    assert (await other.why("r", "a")).code == "succeeded"
+
+
+async def test_a_run_that_cannot_be_read_keeps_no_other_from_its_chronicle(
+    settings: RedisSettings,
+    runs: RunStore,
+    hand: ManualWorker,
+    other: Coordinator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Chronicles, "add", lambda *_: None)
+    async with Coordinator(settings, config=FAST) as dead:
+        for run_id in ("r1", "r2"):
+            await end_run(dead, hand, run_id)
+    await runs.client.execute("HSET", runs.keys.run("r2"), "pd", "gone", "hd", "damaged")
+    await other._parts.missing_chronicles.pass_once()
+    assert [bool(await kept(runs, run_id)) for run_id in ("r1", "r2")] == [True, False]
+
+
+async def test_a_leader_that_keeps_no_history_leaves_nothing_to_others(
+    settings: RedisSettings, runs: RunStore, hand: ManualWorker, other: Coordinator
+) -> None:
+    async with Coordinator(settings, config=replace(FAST, history_s=0.0)) as dead:
+        await end_run(dead, hand, "r")
+    await other._parts.missing_chronicles.pass_once()
+    assert await kept(runs, "r") is None
 
 
 async def test_forgetting_a_run_takes_its_chronicle_too(
@@ -88,6 +222,23 @@ async def test_where_too_many_small_runs_end_some_have_none(
     await eventually(lambda: "1 runs of few tasks have no chronicle" in caplog.text)
 
 
+async def test_of_a_run_that_is_too_big_its_leader_says_that_none_is_kept(
+    settings: RedisSettings,
+    other: Coordinator,
+    runs: RunStore,
+    hand: ManualWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(chronicle, "MAX_TASKS", 0)
+    async with Coordinator(settings, config=FAST) as leading:
+        await end_run(leading, hand, "r")
+        said = "run r has ended; runs of more than 0 tasks leave no chronicle"
+        await eventually(lambda: said in caplog.text)
+    await other._parts.missing_chronicles.pass_once()
+    assert await kept(runs, "r") is None
+
+
 async def test_without_a_history_none_is_made(
     settings: RedisSettings, runs: RunStore, hand: ManualWorker
 ) -> None:
@@ -107,6 +258,8 @@ async def test_a_chronicle_that_is_not_signed_is_refused(
             await store.client.execute("SET", key, data, "PX", 60_000)
             with pytest.raises(DecodeError, match="chronicle of run r is not signed by a key"):
                 await coordinator.export("r")
+            with pytest.raises(DecodeError, match="chronicle of run r is not signed by a key"):
+                await coordinator.why("r")
         await store.client.execute("SET", key, seal.seal_chronicle("r", b"data"), "PX", 60_000)
         with pytest.raises(DecodeError, match="chronicle of run r is damaged"):
             await coordinator.snapshot("r")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,12 +18,15 @@ from astrum import AstrumConfig, ExecutionReport
 from astrum.redis import RedisSettings
 from astrum.view.task_log import AttemptLog
 from astrum_coordinator import Coordinator
-from tests.processes import AstrumProcess, serving
+from tests import warm_start
+from tests.integration.cli.conftest import environment
+from tests.processes import ROOT, AstrumProcess, serving
 from tests.servers import RedisServer
 
 MODULE = "tests.flows.task_logs"
 FOLDER_VARIABLE = "ASTRUM_TEST_FOLDER"
 ALL = ("--task-logs", "all", "--capture-print", "--log-format", "json")
+FAILED = ("--task-logs-limit", "3KiB")
 CONFIG = AstrumConfig(check_wire=False)
 
 
@@ -54,7 +59,7 @@ def workers(server: RedisServer, folder: Path) -> Iterator[dict[str, AstrumProce
             name: stack.enter_context(
                 logging_worker(server.url, folder, "--prefix", name, *options)
             )
-            for name, options in (("all", ALL), ("failed", ()))
+            for name, options in (("all", ALL), ("failed", FAILED))
         }
         for name in started:
             asyncio.run(serving(RedisSettings(url=server.url, prefix=name), 1))
@@ -88,3 +93,17 @@ def texts(log: AttemptLog) -> list[str]:
 def json_lines(output: str) -> list[dict[str, Any]]:
     """Return the objects of an output each of whose lines must be one."""
     return [json.loads(line) for line in output.splitlines()]
+
+
+def astrum(*words: str) -> Any:
+    """Run a command of the coordinator to its end."""
+    return warm_start.run(
+        [sys.executable, "-m", "astrum_coordinator", *words],
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=45,
+        check=False,
+    )

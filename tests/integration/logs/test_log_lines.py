@@ -13,11 +13,13 @@ import pytest
 
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator
+from tests import warm_start
 from tests.flows.task_logs import HOSTILE
 from tests.integration.cli.conftest import environment
 from tests.integration.logs.conftest import (
     FOLDER_VARIABLE,
     MODULE,
+    astrum,
     json_lines,
     run,
 )
@@ -27,20 +29,6 @@ from tests.servers import RedisServer
 
 Coordinators = dict[str, Coordinator]
 Workers = dict[str, AstrumProcess]
-
-
-def astrum(*words: str) -> Any:
-    """Run a command of the coordinator to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "astrum_coordinator", *words],
-        cwd=ROOT,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=45,
-        check=False,
-    )
 
 
 def command(server: RedisServer, *words: str) -> Any:
@@ -53,7 +41,7 @@ def errors_worker(server: RedisServer, tmp_path: Path) -> Any:
     """A worker of which all lines of standard error are read."""
     log = (tmp_path / "stderr").open("wb")
     options = ("--redis", server.url, "--prefix", "errors", "--log-format", "json")
-    process = subprocess.Popen(
+    process = warm_start.start(
         [sys.executable, "-m", "astrum_worker", MODULE, *options],
         cwd=ROOT,
         env=environment(**{FOLDER_VARIABLE: str(tmp_path)}),

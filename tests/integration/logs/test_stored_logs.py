@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from astrum_coordinator import Coordinator, CoordinatorConfig
 from tests.access import denied, make_user, url_of
 from tests.eventually import eventually
 from tests.flows.task_logs import HOSTILE, LONG_LINES
-from tests.integration.logs.conftest import ALL, logging_worker, run, texts
+from tests.integration.logs.conftest import ALL, astrum, logging_worker, run, texts
 from tests.keyspace import unowned_keys
 from tests.processes import AstrumProcess, serving, wait_until
+from tests.schemas import check
 from tests.servers import RedisServer
 
 Coordinators = dict[str, Coordinator]
@@ -77,6 +79,43 @@ async def test_by_default_only_failures_are_kept(coordinators: Coordinators) -> 
         assert (log.lines, "only failures are kept" in log.note) == ((), True)
 
 
+async def test_the_logs_of_a_run_have_a_limit_and_what_is_left_out_is_said_everywhere(
+    coordinators: Coordinators, workers: dict[str, AstrumProcess], server: RedisServer
+) -> None:
+    coordinator = coordinators["failed"]
+    await run(coordinator, "logged_much", run_id="much")
+    logs = [await coordinator.log("much", f"much{number}") for number in range(8)]
+    assert sum(bool(log.lines) for log in logs) == 2
+    text = "logs of about 6 attempts left out since 20"
+    notes = [log.note for log in logs if not log.lines]
+    assert all(note.startswith(f"nothing is stored; {text}") for note in notes)
+    reason = await coordinator.why("much")
+    assert (reason.facts["logs_left_out"], text in reason.sentence) == (6, True)
+    columns = await coordinator.export("much")
+    assert len(columns["logs"]) == 2
+    assert (columns["logs_left_out"]["attempts"], columns["logs_left_out"]["not_here"]) == (6, 0)
+    assert "logs" not in await coordinator.export("much", redact=True)
+    await eventually(lambda: _counted(coordinator), "the counter")
+    wait_until(
+        lambda: "run much: logs of attempts are left out" in workers["failed"].output, "a warning"
+    )
+    assert text in await asyncio.to_thread(_asked, server.url)
+    told = json.loads(await asyncio.to_thread(_asked, server.url, "--json"))
+    check("show", told)
+    assert (told["logs_left_out"]["attempts"], told["logs_left_out"]["limit_bytes"]) == (6, 3072)
+
+
+def _asked(url: str, *options: str) -> str:
+    """Return what ``show`` says, its lines joined."""
+    words = ("show", "much", "--redis", url, "--prefix", "failed", *options)
+    return " ".join(astrum(*words).stdout.split())
+
+
+async def _counted(coordinator: Coordinator) -> bool:
+    [info] = await coordinator.workers()
+    return info.status.counters.get("logs_left_out") == 6
+
+
 async def test_prints_of_concurrent_tasks_are_kept_apart(coordinators: Coordinators) -> None:
     await run(coordinators["all"], "logged_prints", run_id="r4")
     for task in ("left", "right"):
@@ -110,7 +149,7 @@ async def test_a_log_lives_as_long_as_its_run_and_goes_with_it(
     pattern = keys.blob("r6", "*").replace("{", "\\{")
     with server.client() as client:
         found = list(client.scan_iter(match=keys.blob("r6", "*")))
-        assert len(found) == 6, pattern
+        assert len(found) == 7, pattern  # six logs, and what they have together
         await eventually(
             lambda: all(0 < client.pttl(key) <= 100_000 for key in found), "a short life"
         )

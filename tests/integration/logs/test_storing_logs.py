@@ -15,6 +15,8 @@ from astrum_worker.settling import log_storing
 from astrum_worker.settling.log_storing import BATCH_ITEMS, LogStoring
 from astrum_worker.settling.storing import Outgoing
 
+MIB = 1024 * 1024
+
 
 class Server:
     """Takes logs unless ``refuse`` raises for them."""
@@ -22,13 +24,15 @@ class Server:
     def __init__(self) -> None:
         self.stored: list[str] = []
         self.trips = 0
+        self.left_out: set[str] = set()
         self.refuse: Callable[[list[str]], None] = lambda names: None
 
-    async def put_logs(self, logs: list[StoredLog]) -> None:
+    async def put_logs(self, logs: list[StoredLog]) -> list[StoredLog]:
         self.trips += 1
         names = [log.name for log in logs]
         self.refuse(names)
-        self.stored += names
+        self.stored += [name for name in names if name not in self.left_out]
+        return [log for log in logs if log.name in self.left_out]
 
 
 class Place:
@@ -43,7 +47,7 @@ class Place:
         for task in tasks:
             settlement = Settlement(task, 1, f"{task}-0", True, b"record")
             key = ("stream", f"{task}-0")
-            log = StoredLog("r", f"log-{task}", b"x")
+            log = StoredLog("r", f"log-{task}", b"x", MIB)
             self.storing.add(Outgoing("r", key, settlement, None, None, log=log))
 
 
@@ -101,11 +105,26 @@ async def test_one_log_that_cannot_be_stored_costs_no_other() -> None:
     assert (place.passed, place.counters.logs_dropped) == ([0, 1, 2], 1)
 
 
+async def test_logs_above_the_limit_of_their_run_are_counted_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = Place()
+    place.server.left_out = {"log-0", "log-2"}
+    for task in (0, 1, 2):
+        place.add(task)
+        await place.storing.run_once()
+    counters = place.counters
+    assert (place.passed, counters.logs_dropped, counters.logs_left_out) == ([0, 1, 2], 0, 2)
+    [record] = caplog.records
+    assert "run r: logs of attempts are left out" in record.getMessage()
+    assert "limit of 1 MiB, see --task-logs-limit" in record.getMessage()
+
+
 async def test_logs_of_attempts_that_others_settled_are_bounded() -> None:
     place = Place()
     place.server.refuse = refuse_with(StoreUnavailableError("no answer"))
     for number in range(BATCH_ITEMS + 3):
-        place.storing.add_without_end(StoredLog("r", f"log-{number}", b"x"))
+        place.storing.add_without_end(StoredLog("r", f"log-{number}", b"x", MIB))
     assert place.counters.logs_dropped == 3
     await place.storing.run_once()
     assert place.counters.logs_dropped == BATCH_ITEMS + 3

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from astrum.protocol.records import RunInfo
 from astrum.redis import RedisSettings, RunStore
+from tests import warm_start
 from tests.processes import ROOT, AstrumProcess, wait_until
 from tests.servers import RedisServer
 
@@ -74,7 +75,7 @@ class Pool:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the coordinator to its end."""
-        return subprocess.run(
+        return warm_start.run(
             [sys.executable, "-m", "astrum_coordinator", *arguments, "--redis", self.server.url],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

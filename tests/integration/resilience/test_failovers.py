@@ -16,6 +16,7 @@ from astrum.errors import StoreConfigurationError, StoreUnavailableError
 from astrum.protocol.keys import Keys
 from astrum.protocol.run_header import plan_digest
 from astrum.redis import LeaseClient, RedisSettings, RunStore, WorkerStore
+from tests import warm_start
 from tests.access import denied, make_user
 from tests.clusters import MASTER, Cluster, Watched, send
 from tests.contract.steps import create_run
@@ -74,7 +75,7 @@ def cluster_pool(tmp_path: Path, cluster: Cluster) -> Iterator[Pool]:
 
 def command(url: str, *words: str, module: str = "astrum_coordinator") -> tuple[int, str]:
     """Run a command to its end, and return its exit code and all that it said."""
-    done = subprocess.run(
+    done = warm_start.run(
         [sys.executable, "-m", module, *words, "--redis", url],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import re
+import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from astrum.redis import RedisSettings
+from astrum.runtime.loops import end_task
 from astrum_coordinator import Coordinator
 from astrum_coordinator.cli.printing import print_view
 from astrum_coordinator.display.show_view import Chosen, snapshot_view
@@ -207,6 +210,12 @@ async def test_all_faces_of_a_run_say_the_same_also_when_its_record_has_expired(
     check("run-1", data)
     assert past["is_chronicle"]
     close(shown_rows(past), shown_rows(report))
+    why = await command(pool, "why", "r", "blocked")
+    assert why.splitlines()[1] == "the results have expired; this is the chronicle of the run"
+    for arguments in (("retry", "r"), ("cancel", "r")):
+        done = await asyncio.to_thread(pool.command, *arguments)
+        assert done.returncode == 2
+        assert "run 'r' has ended, and only its chronicle is left" in done.stderr
     text = io.StringIO()
     print_view(snapshot_view(await coordinator.snapshot("r"), Chosen()), text)
     assert "this is the chronicle of the run" in text.getvalue()
@@ -226,3 +235,40 @@ async def test_a_chronicle_that_cannot_be_read_is_named_and_can_be_forgotten(
     done = await asyncio.to_thread(pool.command, "export", "r")
     assert done.returncode == 2
     assert "no run has the id 'r'" in done.stderr
+
+
+DIES_BEFORE_THE_CHRONICLE = """
+import os, runpy, signal, sys
+from astrum.redis import RunStore
+
+async def die(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+RunStore.keep_chronicle = die
+sys.argv = sys.argv[3:]  # behind `python -m`
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+async def test_a_leader_that_dies_before_it_writes_a_chronicle_leaves_it_to_another(
+    pool: Pool, coordinator: Coordinator
+) -> None:
+    path = write(pool.folder, "shop_reports", FLOW)
+    leader = pool.serve(launcher=(sys.executable, "-c", DIES_BEFORE_THE_CHRONICLE))
+    await coordinator.submit_flow(flow_of(path), run_id="r")
+    await coordinator.cancel("r", "wrong day")  # no worker is needed for its end
+    assert await asyncio.to_thread(leader.wait) == -signal.SIGKILL
+    assert pool.field("r", "st") == "cancelled"
+    known, data = await coordinator.why("r", "merge"), await coordinator.export("r")
+    keys = RedisSettings(url=pool.server.url).keys
+    with pool.server.client() as client:
+        client.delete(keys.coordinators)  # what the dead one said has expired
+        assert not client.exists(keys.chronicle("r"))
+        serving = asyncio.create_task(coordinator.serve())
+        await eventually(lambda: client.exists(keys.chronicle("r")), "a chronicle")
+        await end_task(serving)
+        client.delete(keys.run("r"), keys.journal("r"), keys.attempts("r"))
+    past = await coordinator.why("r", "merge")
+    assert past.is_chronicle
+    assert (past.code, past.sentence) == (known.code, known.sentence)
+    assert await coordinator.export("r") == data

@@ -22,6 +22,7 @@ from astrum.protocol.task_message import TaskMessage, encode_message
 from astrum.redis import RedisSettings, RunStore
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
+from tests import warm_start
 from tests.contract.steps import create_run
 from tests.eventually import eventually
 
@@ -131,7 +132,7 @@ class WorkerProcess:
     def __init__(self, command: list[str], folder: Path, log: Path) -> None:
         self.log = log
         with log.open("wb") as output:
-            self.process = subprocess.Popen(
+            self.process = warm_start.start(
                 command, cwd=folder, stdout=output, stderr=output, start_new_session=True
             )
 

@@ -17,6 +17,7 @@ import pytest
 
 from astrum.execution.attempt import CURRENT, AttemptContext
 from astrum.execution.captured_log import CapturedLog
+from astrum.execution.log_capture import PrintCapture, capture_logs
 from astrum.machine.events import Outcome
 from astrum.protocol.messages import Record
 from astrum.protocol.task_logs import decode_log
@@ -25,7 +26,6 @@ from astrum.redis.server_clock import ServerClock
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.log_capture import PrintCapture, capture_logs
 from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending
 

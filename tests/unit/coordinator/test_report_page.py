@@ -9,6 +9,7 @@ import re
 import time
 from functools import cache
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,10 @@ from astrum.machine import Failure, RunState
 from astrum.planning import Plan, TaskSpec
 from astrum.view.report.chronicle import encode_chronicle
 from astrum.view.report.columns import RunColumns, run_columns
+from astrum.view.report.comparing import compared
 from astrum.view.report.redacting import without_messages
+from astrum_coordinator.display import report_page as report_page_module
+from astrum_coordinator.display.compare_view import head_text
 from astrum_coordinator.display.report_page import json_for_script, report_page
 from tests.made_runs import BEGIN, MadeRun, made_run
 from tests.unit.machine.events_of import fails
@@ -147,6 +151,33 @@ def test_without_scripts_it_shows_stages_failures_and_slow_tasks() -> None:
     assert "Slowest attempts" in plain
     assert plain.count("<tr>") > 20
     assert "no column" not in report_page(without_messages(made()))
+
+
+def compared_data(page: Page) -> dict[str, Any] | None:
+    texts = [text for kind, text in page.scripts if kind.get("id") == "compared"]
+    found: list[dict[str, Any]] = list(map(json.loads, texts))
+    return found[0] if found else None
+
+
+def test_a_page_has_what_changed_since_another_run_if_that_is_asked_for() -> None:
+    assert compared_data(Page(report_page(made()))) is None
+    found = compared(made(), hostile())
+    text = report_page(hostile(), found)
+    page = Page(text)
+    assert set(page.tags) <= {*Page(report_page(made())).tags, "pre"}
+    data = compared_data(page)
+    assert data is not None
+    assert (data["text"], data["counts"]["new"]) == (head_text(found), len(HOSTILE))
+    assert {one["name"] for one in data["new"]} == set(HOSTILE)
+    plain = text[text.index("<noscript>") : text.index("</noscript>")]
+    assert "than run 20260921-131320-made" in plain
+
+
+def test_a_page_has_the_first_of_many_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_page_module, "MAX_COMPARED", 3)
+    data = compared_data(Page(report_page(hostile(), compared(made(), hostile()))))
+    assert data is not None
+    assert (len(data["new"]), data["counts"]["new"]) == (3, len(HOSTILE))
 
 
 def test_marks_that_change_the_direction_of_text_are_shown_as_escapes() -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from io import StringIO
 from typing import cast
 
+import click
+import pytest
 from rich.console import Console, RenderableType
 
 from astrum.machine.report import (
@@ -15,6 +17,8 @@ from astrum.machine.report import (
 )
 from astrum.machine.report_builder import failed_planning_report
 from astrum.view import Code, RunSnapshot, UnfinishedState, UnfinishedTask
+from astrum.view.report.chronicle import MAX_TASKS
+from astrum_coordinator.cli.show import check_attempt
 from astrum_coordinator.display.json_values import report_to_json
 from astrum_coordinator.display.show_view import (
     Chosen,
@@ -42,6 +46,18 @@ def test_show_says_who_submitted_a_run_and_its_labels_if_that_is_known() -> None
     assert origin_text(unknown) == ""
     assert "submitted by ann@host:7; labels: a= b=2" in printed(snapshot_view(known, Chosen()))
     assert "submitted" not in printed(snapshot_view(known, Chosen(failed=True)))
+
+
+def test_show_says_of_an_ended_run_that_it_is_too_big_for_a_chronicle() -> None:
+    ended = failed_planning_report(ValueError("no"), 0.0, 1.0)
+    for tasks, state, is_said in (
+        (MAX_TASKS + 1, ExecutionState.FAILED, True),
+        (MAX_TASKS, ExecutionState.FAILED, False),
+        (MAX_TASKS + 1, ExecutionState.RUNNING, False),
+    ):
+        report = replace(ended, total_tasks=tasks, execution_state=state)
+        text = printed(snapshot_view(RunSnapshot(report=report, unfinished=[], now=0.0), Chosen()))
+        assert ("more than 250,000 tasks leave no chronicle" in text) == is_said
 
 
 def two_attempts() -> RunSnapshot:
@@ -103,6 +119,17 @@ def test_one_attempt_is_shown_alone() -> None:
     assert [row["attempt_number"] for row in task["attempt_statistics"]] == [2]
     text = printed(snapshot_view(two_attempts(), Chosen("load", attempt=3)))
     assert [line.split()[0] for line in text.splitlines() if line.strip()[:1].isdigit()] == ["3"]
+
+
+def test_a_mapped_task_has_no_attempts_of_its_own() -> None:
+    snapshot = two_attempts()
+    [row] = snapshot.report.task_statistics
+    mapped = replace(row, task_name="loads", attempt_statistics=[], children=[row])
+    report = replace(snapshot.report, task_statistics=[mapped])
+    with pytest.raises(click.UsageError, match="its children have: name one, such as 'load'"):
+        check_attempt(replace(snapshot, report=report), Chosen("loads", attempt=1))
+    with pytest.raises(click.UsageError, match="no attempt 7: it has had 2 attempts"):
+        check_attempt(snapshot, Chosen("load", attempt=7))
 
 
 def test_results_are_cut() -> None:

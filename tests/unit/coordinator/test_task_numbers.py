@@ -8,7 +8,7 @@ from astrum.errors import TaskNotFoundError
 from astrum.machine import AttemptSettled, Outcome, RunState
 from astrum.planning.axes import Axis, ListSource, Watch
 from astrum.planning.plan import Plan, TaskSpec
-from astrum_coordinator.asking.task_numbers import number_of
+from astrum_coordinator.asking.task_numbers import children_named, number_of
 
 PLAN = Plan(
     "test",
@@ -49,3 +49,16 @@ def test_the_error_for_an_unknown_name_says_what_there_is(
     with pytest.raises(TaskNotFoundError) as error:
         number_of(state_with(children), name, "r")
     assert str(error.value).endswith(why)
+
+
+def test_children_are_offered_by_the_beginning_of_their_names_the_needed_first() -> None:
+    state = state_with(30)
+    for child, outcome in ((14, Outcome.SUCCEEDED), (15, Outcome.FAILED), (5, Outcome.SUCCEEDED)):
+        state.handle(AttemptSettled(2 + child, 1, outcome, 1.0, 2.0, 2.0, "w", None))
+    found = children_named(state, "parse[1", 100)
+    first, *others, last = found
+    assert (first, len(others), last) == ("parse[15]", 9, "parse[14]")
+    assert (found["parse[15]"], found["parse[14]"]) == ("failed", "completed")
+    assert list(children_named(state, "parse[", 3)) == ["parse[15]", "parse[0]", "parse[1]"]
+    assert children_named(state, "files[", 9) == children_named(state, "none[", 9) == {}
+    assert children_named(state_with(None), "parse[", 9) == {}

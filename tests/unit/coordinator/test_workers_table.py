@@ -6,7 +6,13 @@ import pytest
 
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.status import LaneStatus, LoopBlock, RunningAttempt, WorkerStatus
-from astrum_coordinator.cli.workers import memory_text, note_text, running_text, state_text
+from astrum_coordinator.cli.workers import (
+    memory_text,
+    note_text,
+    progress_texts,
+    running_text,
+    state_text,
+)
 
 ATTEMPT = RunningAttempt("r", 0, "t", 1, 0.5)
 
@@ -40,6 +46,15 @@ def test_running_attempts_are_shown_beside_the_slots() -> None:
     lanes = {"async": LaneStatus(100, 1), "thread": LaneStatus(4, 0)}
     assert running_text(WorkerStatus(running=(ATTEMPT,), lanes=lanes)) == "1 of 104"
     assert running_text(WorkerStatus(running=(ATTEMPT,))) == "1"
+
+
+def test_each_attempt_that_told_how_far_it_is_has_a_note_up_to_a_limit() -> None:
+    told = ATTEMPT._replace(done=7, total=10, text="rows")
+    assert progress_texts(WorkerStatus(running=(told, ATTEMPT))) == ["t: 7 of 10 (70 %), rows"]
+    assert progress_texts(WorkerStatus(running=(told,) * 5))[3:] == [
+        "t: 7 of 10 (70 %), rows",
+        "...",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from astrum import Each, Ref, SchedulerRegistry
 from astrum.execution.attempt import current_attempt
 from astrum.execution.task_reuse import STARTS_AT_ONCE
 from astrum.planning import RetryPolicy
@@ -155,3 +156,19 @@ async def test_retries_are_made_and_reported() -> None:
         "task 'flaky' attempt 1 failed: ValueError: not yet; 1 retry left",
         "task 'flaky' attempt 2 failed: ValueError: not yet; 0 retries left",
     ]
+
+
+@pytest.mark.parametrize(("more", "text"), [(1, "1 more child"), (1_000, "1,000 more children")])
+async def test_of_many_children_that_failed_the_summary_counts_most(more: int, text: str) -> None:
+    flow = SchedulerRegistry("many")
+
+    @flow.task
+    async def rows() -> list[int]:
+        return list(range(20 + more))
+
+    @flow.task(on_failure="continue")
+    async def check(row: Ref[int, Each("rows")]) -> None:
+        raise ValueError(row)
+
+    report = await flow.run()
+    assert report.error_summary[-1] == f"task 'check': {text} failed"

@@ -307,7 +307,7 @@ async def test_a_task_that_failed_because_of_its_result_has_none(check_wire: boo
     )
     report = await flow.run(check_wire)
     assert report.execution_state == "failed"
-    assert "this one has 1 elements and that of" in report.error_summary[0]
+    assert "this one has 1 element and that of" in report.error_summary[0]
     told = report.task_return_set.pop("told")
     assert (told.task, told.status) == ("docs", "failed")
     assert report.task_return_set == {"days": [1, 2]}

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 
 from astrum.errors import DecodeError
 from astrum.execution.captured_log import CapturedLog
+from astrum.machine.task_log import LogLine, TaskLog
 from astrum.protocol.sealing import Seal
 from astrum.protocol.task_logs import (
     MAX_LINE_CHARACTERS,
     MAX_LOG_BYTES,
-    LogLine,
     LogRows,
-    TaskLog,
     decode_log,
     encode_line,
     encode_log,

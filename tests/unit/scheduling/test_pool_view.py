@@ -19,17 +19,22 @@ SAID = {
 
 
 class FakeStore:
-    """A pool of three workers; ``looks`` counts how often it was read."""
+    """A pool of workers, three unless changed; ``looks`` counts how often it was read."""
 
     def __init__(self) -> None:
         self.looks = 0
+        self.ids = [*SAID]
         self.pauses = NO_PAUSES
 
     async def workers(self) -> list[WorkerInfo]:
         self.looks += 1
         return [
-            WorkerInfo(worker_id=w, lease_s=1.0, details={}, status=WorkerStatus()) for w in SAID
+            WorkerInfo(worker_id=w, lease_s=1.0, details={}, status=WorkerStatus())
+            for w in self.ids
         ]
+
+    async def worker_ids(self) -> list[str]:
+        return self.ids
 
     async def served_by(self, worker_ids: Iterable[str]) -> dict[str, bytes]:
         return {worker_id: encode_served(SAID[worker_id]) for worker_id in worker_ids}
@@ -51,6 +56,19 @@ async def test_runs_that_begin_together_share_a_look_but_none_misses_a_pause() -
     assert store.looks == 1
     assert after.live is before.live
     assert after.pauses == store.pauses
+
+
+async def test_a_run_that_begins_right_after_a_worker_came_knows_it() -> None:
+    store = FakeStore()
+    store.ids = ["w1"]
+    view = view_of(store)
+    await view.latest()
+    store.ids = ["w1", "w2"]
+    look = await view.latest()
+    assert [worker.worker_id for worker in look.workers] == ["w1", "w2"]
+    store.ids = ["w2"]
+    assert await view.latest() is look
+    assert store.looks == 2
 
 
 async def test_workers_that_advertise_the_same_share_it() -> None:

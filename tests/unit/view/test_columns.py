@@ -208,13 +208,13 @@ def test_what_runs_was_not_taken_before_it_was_sent() -> None:
 def test_a_chronicle_gives_the_columns_back_without_inputs() -> None:
     data = {**columns(), "run": {**columns()["run"], "inputs": {"day": "'2026-11-28'"}}}
     kept = encode_chronicle(data)
-    assert decode_chronicle(RUN_ID, kept) == columns()
+    assert decode_chronicle(RUN_ID, kept).columns == columns()
 
 
 def test_half_of_a_surrogate_pair_can_be_kept() -> None:
     data = copy.deepcopy(columns())
     data["strings"][1] = "half \ud800 and \udc80"
-    assert decode_chronicle(RUN_ID, encode_chronicle(data)) == data
+    assert decode_chronicle(RUN_ID, encode_chronicle(data)).columns == data
 
 
 @pytest.mark.parametrize(

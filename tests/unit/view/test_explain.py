@@ -41,6 +41,30 @@ def test_each_code_is_explained(code: Code) -> None:
     assert found.run_id == "r"
 
 
+VERBS = [
+    "did",
+    "ended",
+    "failed",
+    "had",
+    "has",
+    "is",
+    "ran",
+    "runs",
+    "should",
+    "skipped",
+    "stands",
+    "starts",
+    "succeeded",
+    "waits",
+    "was",
+]
+
+
+@pytest.mark.parametrize("case", [*CASES.values(), *OTHERS], ids=lambda case: case.sentence)
+def test_a_sentence_goes_on_after_the_name_of_its_task(case: Case) -> None:
+    assert case.sentence.split()[0].rstrip(":") in VERBS
+
+
 @pytest.mark.parametrize("case", OTHERS, ids=lambda case: case.sentence)
 def test_other_sentences(case: Case) -> None:
     assert case.made().sentence == case.sentence
@@ -202,7 +226,7 @@ def test_a_child_that_runs_is_compared_with_those_that_have_ended() -> None:
 def test_commands_are_quoted_for_a_shell() -> None:
     spec = TaskSpec("it's; rm", on_lost="hold")
     found = explain(look_at(state_of(spec, events=[ended(0, Outcome.LOST)])), 0)
-    assert found.advice == """astrum-coordinator release r 'it'"'"'s; rm' --retry"""
+    assert found.advice == """astrum-coordinator show r 'it'"'"'s; rm'"""
     queue = TaskSpec("a", queue="big ones")
     look = look_at(state_of(queue), run_info(details={}), unserved={"a": Code.UNSERVED_QUEUE})
     assert explain(look, 0).advice == "astrum-worker MODULE --queue 'big ones'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from astrum.protocol.task_logs import LogLine
+from astrum.machine.task_log import LogLine
 from astrum.view.task_log import AttemptLog, line_text
 
 

@@ -98,7 +98,7 @@ def test_a_retry_has_its_cause_and_its_start() -> None:
     state = state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 4)])
     task = look(state)["a"]
     assert (task.state, task.attempt, task.due_at) == (UnfinishedState.RETRYING, 2, NOW + 6)
-    assert task.text == "attempt 1 ended: ValueError: not yet; it is tried again in 6 s"
+    assert task.text == "is tried again in 6 s: attempt 1 ended: ValueError: not yet"
     late = look(state_of(again, events=[ended(0, Outcome.FAILED, at=NOW - 40)]), unled())["a"]
     assert "when a coordinator leads the run" in late.text
     assert (late.state, late.due_at) == (UnfinishedState.RETRYING, NOW - 30)

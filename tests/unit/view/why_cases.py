@@ -13,7 +13,7 @@ from astrum.machine.events import (
 )
 from astrum.machine.failure import QUARANTINED, UNSERVED, Failure
 from astrum.planning import TaskSpec
-from astrum.planning.axes import Condition, Watch
+from astrum.planning.axes import Axis, Condition, ListSource, Watch
 from astrum.view import Code, Explanation, Look, explain_run
 from tests.unit.view.moments import (
     NO,
@@ -48,6 +48,8 @@ from tests.unit.view.why_states import (
     unserved,
 )
 
+MORE = LIST._replace(task_id="c")
+PAIRS = TaskSpec("b", needs=("a", "c"), axes=(Axis((ListSource("a"),)), Axis((ListSource("c"),))))
 ENDED = {
     Code.SUCCEEDED: Case(
         task(look_at(state_of(A, events=[ended(0, Outcome.SUCCEEDED)]))),
@@ -59,7 +61,7 @@ ENDED = {
     ),
     Code.FAILED: Case(
         task(look_at(state_of(A, events=[FAILED]), over("failed"))),
-        "attempt 1 failed: ValueError: not yet; it has no retries",
+        "failed in attempt 1: ValueError: not yet; it has no retries",
     ),
     Code.QUARANTINED: Case(
         task(
@@ -69,7 +71,7 @@ ENDED = {
                 )
             )
         ),
-        "Quarantined: it killed three",
+        "failed: Quarantined: it killed three",
     ),
     Code.SKIPPED: Case(
         task(
@@ -109,7 +111,7 @@ ENDED = {
             ),
             1,
         ),
-        "the run is over, and did not wait for it",
+        "had not ended when the run was over, which did not wait for it",
     ),
 }
 WAITING = {
@@ -134,9 +136,9 @@ WAITING = {
     ),
     Code.HELD: Case(
         task(look_at(state_of(A._replace(on_lost="hold"), events=[ended(0, Outcome.LOST)]))),
-        "attempt 1 ended: ValueError: not yet; it may have had effects, so it is held "
-        "(on_lost='hold') until `release` says what becomes of it",
-        "astrum-coordinator release r a --retry",
+        "is held (on_lost='hold'), since it may have had effects: find out which, then `release` "
+        "it with --retry, --fail or --succeed; attempt 1 ended: ValueError: not yet",
+        "astrum-coordinator show r a",
         True,
     ),
     Code.STOPPING: Case(
@@ -154,8 +156,8 @@ READY = {
     ),
     Code.NO_LEADER: Case(
         task(look_at(state_of(A), unled())),
-        "is sent when a coordinator leads the run (serve does, and so does resume): none does "
-        "since 4 s (the last was host:9:c)",
+        "is sent when a coordinator leads the run (serve does, and so does resume): none has "
+        "for 4 s (the last was host:9:c)",
     ),
     Code.LEADER_REFUSED: Case(
         task(look_at(state_of(A), coordinators=[coordinator(refused="out of memory")])),
@@ -185,7 +187,7 @@ READY = {
     ),
     Code.READY_OVERDUE: Case(
         task(look_at(state_of(A), run_info(created_at=NOW - 40))),
-        "is ready since 40 s, and its leader has not sent it",
+        "has been ready for 40 s, and its leader has not sent it",
         "astrum-coordinator coordinators",
     ),
 }
@@ -201,15 +203,15 @@ NOT_SERVED = {
 RETRIED = {
     Code.BACKING_OFF_RAISED: Case(
         task(retried(Outcome.FAILED)),
-        "attempt 1 ended: ValueError: not yet; it is tried again in 9 s",
+        "is tried again in 9 s: attempt 1 ended: ValueError: not yet",
     ),
     Code.BACKING_OFF_LOST: Case(
         task(retried(Outcome.LOST, at=NOW)),
-        "attempt 1 ended: ValueError: not yet; it is tried again in 1 s, alone on a worker",
+        "is tried again in 1 s, alone on a worker: attempt 1 ended: ValueError: not yet",
     ),
     Code.BACKING_OFF_HANDED_BACK: Case(
         task(retried(Outcome.HANDED_BACK)),
-        "attempt 2 ended: ValueError: not yet; it is tried again in 0 s",
+        "is tried again in 0 s: attempt 2 ended: ValueError: not yet",
     ),
     Code.UNBELIEVED: Case(
         task(
@@ -217,11 +219,11 @@ RETRIED = {
                 Outcome.HANDED_BACK, failure=Failure((UNSERVED,), "it is not signed"), worker_id=""
             )
         ),
-        "attempt 2 ended: NoWorkerServes: it is not signed; it is tried again in 0 s",
+        "is tried again in 0 s: attempt 2 ended: NoWorkerServes: it is not signed",
     ),
     Code.RETRY_OVERDUE: Case(
         task(retried(Outcome.FAILED, at=NOW - 30)),
-        "attempt 1 ended: ValueError: not yet; it should have been tried again 20 s ago",
+        "should have been tried again 20 s ago: attempt 1 ended: ValueError: not yet",
     ),
 }
 
@@ -292,6 +294,25 @@ OTHERS = [
             1,
         ),
         "failed: 2 of its 3 children failed, the first is 'b[0]' (ValueError: not yet)",
+    ),
+    Case(
+        task(look_at(state_of(LIST, EACH, events=[ended(0, Outcome.SUCCEEDED, seen=(0,))])), 1),
+        "has no children, since its list is empty",
+    ),
+    Case(
+        task(
+            look_at(
+                state_of(
+                    LIST, EACH, events=[GROWN, *(ended(n, Outcome.SUCCEEDED) for n in (2, 3, 4))]
+                )
+            ),
+            1,
+        ),
+        "has ended: 3 of its 3 children succeeded",
+    ),
+    Case(
+        task(look_at(state_of(LIST, MORE, PAIRS), FRESH), 2),
+        "waits for the lists of 'a', 'c', which give it its children",
     ),
 ]
 """Sentences that several codes share, or that have variants."""

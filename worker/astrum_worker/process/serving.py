@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from astrum.errors import AstrumError
+from astrum.execution.log_capture import capture_logs, capture_prints
 from astrum.execution.steady_loop import run_steadily
 from astrum.logs import AttemptFilter
 from astrum.runtime import service_manager
@@ -28,7 +29,6 @@ from astrum_worker.health.worker_health import WorkerHealth
 from astrum_worker.process.signals import Signals
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.running.claimed import ClaimedAttempt
-from astrum_worker.running.log_capture import capture_logs, capture_prints
 from astrum_worker.supervisor_link import READY, SupervisorLink, say_ended_by
 from astrum_worker.upkeep.memory import rss_bytes
 

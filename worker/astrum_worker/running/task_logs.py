@@ -6,7 +6,7 @@ import logging
 import time
 
 from astrum.execution.captured_log import CapturedLog
-from astrum.machine.events import Outcome
+from astrum.execution.kept_logs import WITHOUT_FAILURE, is_kept
 from astrum.protocol.task_logs import encode_log, fingerprint_of_log, log_name
 from astrum.redis import StoredLog
 from astrum.runtime.log_records import ALL_LOGS
@@ -16,8 +16,6 @@ from astrum_worker.settling.ending import Ending
 
 logger = logging.getLogger("astrum.worker")
 
-_WITHOUT_FAILURE = (Outcome.SUCCEEDED, Outcome.SKIPPED)
-
 
 class TaskLogs:
     """Gives the ends of attempts their logs. An attempt that logs nothing has none."""
@@ -26,7 +24,9 @@ class TaskLogs:
         self._seal = context.seal
         self._store = context.store
         self._worker_id = context.worker_id
-        self.keeps_all = context.config.task_logs == ALL_LOGS
+        self._task_logs = context.config.task_logs
+        self._limit_bytes = context.config.task_logs_limit
+        self.keeps_all = self._task_logs == ALL_LOGS
 
     def with_log(self, held: ClaimedAttempt, ending: Ending) -> Ending:
         """Return the end of an attempt together with its log, if that is to be kept.
@@ -34,12 +34,11 @@ class TaskLogs:
         Never fails: an end is worth more than a log.
         """
         log, outcome = held.context.log, ending.record.outcome
-        if log is None or outcome is Outcome.NEVER_BEGAN:
-            return ending
-        if outcome in _WITHOUT_FAILURE and not self.keeps_all:
+        if log is None or not is_kept(outcome, self._task_logs):
             return ending
         try:
             stored = self.stored(held, log, is_whole=True)
+            stored = stored._replace(is_failure=outcome not in WITHOUT_FAILURE)
         except Exception:
             logger.exception("the log of task %r cannot be stored", held.task_id)
             return ending
@@ -54,4 +53,6 @@ class TaskLogs:
         shift_s = self._store.clock.at(now) - now
         data = encode_log(log.rows(), self._worker_id, is_whole=is_whole, shift_s=shift_s)
         name = log_name(held.task, held.attempt)
-        return StoredLog(held.run_id, name, self._seal.seal_log(held.run_id, name, data))
+        sealed = self._seal.seal_log(held.run_id, name, data)
+        kind = {"is_failure": is_whole, "is_whole": is_whole}
+        return StoredLog(held.run_id, name, sealed, self._limit_bytes, **kind)

@@ -42,7 +42,7 @@ class LogStoring(Service):
         self._queue: deque[tuple[float, Outgoing]] = deque()
         self._without_end: deque[StoredLog] = deque()
         self._work = asyncio.Event()
-        self._logged_at = -DROPPED_LOGGED_EVERY_S
+        self._logged_at = self._left_out_logged_at = -DROPPED_LOGGED_EVERY_S
 
     def waiting(self) -> Iterable[Outgoing]:
         """Return the ends whose logs are not stored yet."""
@@ -85,7 +85,7 @@ class LogStoring(Service):
 
     async def _store_batch(self, batch: Sequence[StoredLog]) -> None:
         try:
-            await self._store.put_logs(batch)
+            self._note_left_out(await self._store.put_logs(batch))
         except StoreRefusesWritesError as error:
             self._drop(len(batch), str(error))
         except StoreUnavailableError as error:
@@ -108,9 +108,22 @@ class LogStoring(Service):
 
     async def _tried(self, logs: Sequence[StoredLog]) -> None:
         try:
-            await self._store.put_logs(logs)
+            self._note_left_out(await self._store.put_logs(logs))
         except StoreError as error:
             self._drop(len(logs), str(error))
+
+    def _note_left_out(self, logs: Sequence[StoredLog]) -> None:
+        """Count logs that are left out; say so of one run a minute at most."""
+        self._counters.logs_left_out += len(logs)
+        now = time.monotonic()
+        if not logs or now - self._left_out_logged_at < DROPPED_LOGGED_EVERY_S:
+            return
+        self._left_out_logged_at = now
+        logger.warning(
+            "run %s: logs of attempts are left out: those that are stored have reached their limit "
+            "of %.3g MiB, see --task-logs-limit; further ones are only counted for %.0f s",
+            *(logs[0].run_id, logs[0].limit_bytes / 1024 / 1024, DROPPED_LOGGED_EVERY_S),
+        )
 
     def _drop(self, count: int, why: str) -> None:
         self._counters.logs_dropped += count

@@ -7,6 +7,7 @@ missing. One pipelined write a second has them all.
 from __future__ import annotations
 
 import logging
+import time
 
 from astrum.errors import StoreError
 from astrum.redis import StoredLog
@@ -18,6 +19,8 @@ from astrum_worker.running.task_logs import TaskLogs
 logger = logging.getLogger("astrum.worker")
 
 EVERY_S = 1.0
+FULL_FOR_S = 60.0
+"""How long nothing is sent for a run whose logs have reached their limit, until the next look."""
 MOST_BYTES = 2 * 1024 * 1024
 """The most that is written at once; what is left then has its turn first the next time."""
 
@@ -32,13 +35,20 @@ class LogUpdates(PeriodicService):
         self._store = context.store
         self._attempts = attempts
         self._logs = logs
+        self._full_runs: set[str] = set()
+        """The runs whose logs have reached their limit, as far as was seen lately."""
+        self._full_until = 0.0
 
     async def pass_once(self) -> None:
         """Store the logs that have grown, those first that have waited longest."""
+        now = time.monotonic()
+        if now >= self._full_until:
+            self._full_runs, self._full_until = set(), now + FULL_FOR_S
         grown = [
             (held, log)
             for held in self._attempts.running()
             if (log := held.context.log) is not None and log.count != log.stored_count
+            if held.run_id not in self._full_runs
         ]
         grown.sort(key=lambda pair: pair[1].stored_at)
         updates: list[StoredLog] = []
@@ -54,7 +64,8 @@ class LogUpdates(PeriodicService):
 
     async def _store_all(self, updates: list[StoredLog]) -> None:
         try:
-            await self._store.put_logs(updates)
+            left_out = await self._store.put_logs(updates)
+            self._full_runs.update(log.run_id for log in left_out)
         except StoreError as error:
             # The whole log is stored again when it has grown, and at the end of the attempt.
             logger.debug("logs of running attempts are not stored now: %s", error)

@@ -3,6 +3,7 @@
 import { count, counted, duration, laterMoment, moment, visibleName, visibleText } from "../format.js";
 import { html } from "../html.js";
 import { STATE_ORDER } from "../model.js";
+import { missingLogs } from "./log.js";
 import { Mark } from "./mark.js";
 
 const ENDED = /** @type {Record<string, string>} */ ({
@@ -38,8 +39,9 @@ function firstFailure(run) {
   return known.sort((a, b) => (a.first_at ?? Infinity) - (b.first_at ?? Infinity))[0];
 }
 
-/** @param {import("../types.js").RunFacts} facts */
-function details(facts) {
+/** @param {import("../model.js").Run} run */
+function details(run) {
+  const { facts } = run;
   /** @type {[string, string][]} */
   const rows = [["created", moment(facts.created_at)]];
   if (facts.ended_at) rows.push(["ended", laterMoment(facts.ended_at, facts.created_at)]);
@@ -47,6 +49,8 @@ function details(facts) {
   for (const [name, value] of Object.entries(facts.labels ?? {})) rows.push([visibleName(name), visibleName(value)]);
   if (facts.priority) rows.push(["priority", String(facts.priority)]);
   if (facts.redacted) rows.push(["redacted", "texts of errors were left out"]);
+  const logs = missingLogs(run.file.logs_left_out);
+  if (logs) rows.push(["logs", logs]);
   if (facts.late_ends) rows.push(["late results", count(facts.late_ends)]);
   return rows;
 }
@@ -60,7 +64,7 @@ export function Head({ run, open }) {
     <h1><span class="badge s-${facts.state}"><${Mark} name=${facts.state} /></span>
       <span>${facts.namespace ? html`<b>${visibleName(facts.namespace)}</b> ` : ""}${sentence(facts)}</span></h1>
     <p class="details"><code>${visibleName(facts.run_id)}</code>
-      ${details(facts).map(([name, value]) => html`<span key=${name}><span class="muted">${name}</span> ${value}</span>`)}</p>
+      ${details(run).map(([name, value]) => html`<span key=${name}><span class="muted">${name}</span> ${value}</span>`)}</p>
     ${facts.reason && html`<p class="reason">${visibleText(facts.reason)}</p>`}
     <${Counts} run=${run} />
     ${failure && html`<p class="first"><span class="muted">First failure:</span>

@@ -5,7 +5,7 @@ import { html } from "../html.js";
 
 /** @type {[string, [string, string][]][]} */
 const KEYS = [
-  ["Everywhere", [["/", "filter by words in names, states, outcomes, workers and errors"], ["1 … 5", "go to a tab"], ["Esc", "close the details, or clear the filter"], ["?", "this help"]]],
+  ["Everywhere", [["/", "filter by words in names, states, outcomes, workers and errors"], ["1, 2 …", "go to a tab"], ["Esc", "close the details, or clear the filter"], ["?", "this help"]]],
   ["Timeline", [["← → ↑ ↓", "from attempt to attempt"], ["Enter", "open the attempt"], ["z", "zoom to the attempt"], ["+ −", "zoom; so does the wheel"], ["Shift + arrows", "move; so do drag, Shift + wheel, and the wheel over the names of workers"], ["0", "whole run"]]],
   ["Graph", [["← → ↑ ↓", "from node to node"], ["Enter", "open the node"], ["+ −", "zoom; so does the wheel"], ["Shift + arrows", "move; so does drag"], ["0", "all of it"]]],
   ["Tasks", [["↑ ↓", "from row to row"], ["Enter", "open the task"]]],

@@ -7,6 +7,7 @@ import { html } from "../html.js";
 import { FailureText } from "./errors.js";
 import { Swatch } from "./legend.js";
 import { TaskLink, TaskLinks } from "./links.js";
+import { AttemptLog } from "./log.js";
 import { State } from "./mark.js";
 
 const LISTED = 500;
@@ -29,6 +30,7 @@ function Attempt({ run, attempt, chosen }) {
       ${blocked && html`<dt>blocked</dt><dd>${run.text(attempts.blocked[attempt])}</dd>`}
     </dl>
     ${failure && html`<${FailureText} failure=${failure} />`}
+    <${AttemptLog} run=${run} attempt=${attempt} />
   </li>`;
 }
 
