@@ -6,7 +6,6 @@ import asyncio
 import io
 import logging
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -24,6 +23,7 @@ from astrum_coordinator.cli.runs import run_to_json, runs_table
 from astrum_coordinator.client.handle import RunHandle
 from astrum_coordinator.display.report_view import duration_text
 from tests.eventually import eventually
+from tests.exports import without_logs
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
 KEY = b"0123456789abcdef"
@@ -39,11 +39,6 @@ async def end_run(coordinator: Coordinator, hand: ManualWorker, run_id: str) -> 
 
 async def kept(runs: RunStore, run_id: str) -> bytes | None:
     return await runs.chronicle(run_id)
-
-
-def without_logs(exported: dict[str, Any]) -> dict[str, Any]:
-    """Return what a chronicle keeps of an export: logs end with the record of their run."""
-    return {name: part for name, part in exported.items() if not name.startswith("logs")}
 
 
 async def test_what_is_left_of_a_run_can_be_shown_and_exported(

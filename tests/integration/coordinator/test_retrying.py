@@ -131,6 +131,7 @@ async def test_what_cannot_be_retried_says_what_to_do_and_changes_nothing(
     with pytest.raises(RetryRefusedError, match="no task waits for its next attempt"):
         await coordinator.retry("open", now=True)
     await fail_at_parse(coordinator, hand)
+    await eventually(lambda: runs.chronicle("r"))
     before = await runs.client.execute("HGETALL", runs.keys.run("r"))
     with pytest.raises(TaskNotFoundError, match="no task 'pars'; did you mean 'parse'"):
         await coordinator.retry("r", ["pars"])
