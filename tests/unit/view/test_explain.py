@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
@@ -218,6 +220,20 @@ def test_one_worker_that_reads_its_queues_is_enough() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     look = look_at(state, workers=[stuck, worker()], sent={0: Sent(1, NOW - 40)})
     assert explain(look, 0).code is Code.QUEUED
+
+
+def test_a_leader_that_is_not_heard_of_is_not_said_to_be_about_to_send() -> None:
+    silent = dataclasses.replace(coordinator(), age_s=8.0)
+    look = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0), coordinators=[silent])
+    found = explain(look, 0)
+    assert (found.code, found.needs_person) == (Code.READY_MOMENT, False)
+    silence = (
+        "nothing was heard for 8 s; if it is gone, another coordinator may lead the run in 2 s"
+    )
+    assert found.sentence == f"is sent by the leader of the run, of which {silence}"
+    assert f"led by host:9:c, of which {silence}: 0 of" in explain_run(look).sentence
+    heard = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0))
+    assert "heard" not in explain(heard, 0).sentence + explain_run(heard).sentence
 
 
 def test_a_child_is_not_held_back_by_a_bound_that_is_not_used_up() -> None:
