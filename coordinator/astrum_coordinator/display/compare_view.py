@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from astrum.errors import listed
 from astrum.runtime.visible_text import visible_name
 from astrum.view.report.comparing import LEAST_MS, LEAST_SHARE, Change, ComparedRun, Comparison
 from astrum_coordinator.display.json_values import to_json
@@ -68,6 +67,8 @@ def head_text(found: Comparison) -> str:
         text += (
             f"; it {state_text(after.state)}, and run {before.run_id} {state_text(before.state)}"
         )
+    if before.namespace != after.namespace:
+        text += f"; these are runs of two flows, {after.namespace!r} and {before.namespace!r}"
     return visible_name(text)
 
 
@@ -137,9 +138,11 @@ def _ms(ms: int) -> str:
 
 def _only_text(what: str, tasks: Sequence[OnlyTask]) -> str:
     names = [
-        f"{one.name} ({_effect(one.effect_ms)})" if one.effect_ms else one.name for one in tasks
+        f"{one.name} ({_effect(one.effect_ms)})" if one.effect_ms else one.name
+        for one in tasks[:_NAMED]
     ]
-    return f"{what}: {visible_name(listed(names, _NAMED))}" if names else ""
+    left_out = f" and {len(tasks) - _NAMED:,} more" if len(tasks) > _NAMED else ""
+    return f"{what}: {visible_name(', '.join(names))}{left_out}" if names else ""
 
 
 def _alike_text(found: Comparison) -> str:
