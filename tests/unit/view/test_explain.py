@@ -8,7 +8,9 @@ import pytest
 
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
 from astrum.machine.failure import Failure
+from astrum.machine.report_builder import not_run_because
 from astrum.planning import RetryPolicy, TaskSpec
+from astrum.planning.axes import Condition, Watch
 from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import LastWord
 from astrum.view import Code, Sent, Taken, explain, explain_run
@@ -234,6 +236,15 @@ def test_a_leader_that_is_not_heard_of_is_not_said_to_be_about_to_send() -> None
     assert f"led by host:9:c, of which {silence}: 0 of" in explain_run(look).sentence
     heard = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0))
     assert "heard" not in explain(heard, 0).sentence + explain_run(heard).sentence
+
+
+def test_a_task_that_is_skipped_says_what_its_condition_compares() -> None:
+    route = A._replace(watches=(Watch("choice", ("kind",), ("order", "refund")),))
+    refund = B._replace(conditions=(Condition("a", 0, 1),))
+    state = state_of(route, refund, events=[ended(0, Outcome.SUCCEEDED, seen=(0,))])
+    told = "its condition 'a.kind = refund' is not met"
+    assert explain(look_at(state), 1).sentence == f"did not run: {told}"
+    assert not_run_because(state, 1, 0) == told
 
 
 def test_a_child_is_not_held_back_by_a_bound_that_is_not_used_up() -> None:
