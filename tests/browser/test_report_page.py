@@ -216,6 +216,8 @@ def test_what_changed_since_another_run_has_a_tab_of_its_own(
     page.wait("document.querySelector('.panel h2')")
     page.resize(400, 800)
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+    page.press("Escape", "1", "6")
+    page.wait("document.querySelector('#tab-compare').getBoundingClientRect().right <= 400")
 
 
 def _made(seed: int) -> MadeRun:
