@@ -103,7 +103,8 @@ def _at_work(
         return _overdue(look, task, taken, row.age_s, limit_s)
     # A blocked event loop holds up coroutines; plain functions run in threads beside it.
     if block is not None and look.spec(task).lane == "async":
-        who = f"task {block.task_id!r}" if block.task_id else "something"
+        blocker = worker.status.blocker
+        who = f"task {blocker!r}" if blocker else "something"
         text = (
             f"stands still on {taken.worker_id}: {who} blocks the event loop there for "
             f"{age_text(block.age_s)} at {block.where}"
@@ -114,7 +115,7 @@ def _at_work(
             taken,
             Code.RUNNING_BLOCKED,
             text,
-            root=block.task_id,
+            root=blocker,
             facts={"blocked_s": block.age_s, "where": block.where},
         )
     return _running(look, task, taken, worker)
