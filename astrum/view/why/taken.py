@@ -7,7 +7,7 @@ from typing import Any
 from astrum.machine.progress import Progress
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LoopBlock, RunningAttempt
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 from astrum.view.why.codes import Code
 from astrum.view.why.explanation import Explanation
 from astrum.view.why.look import Look

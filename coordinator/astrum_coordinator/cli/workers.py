@@ -139,7 +139,7 @@ def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
 
 def workers_table(found: list[WorkerInfo]) -> NotedTable:
     """Return one row per worker; its id says the host and the process."""
-    from astrum_coordinator.display.report_view import duration_text
+    from astrum.runtime.durations import duration_text
     from astrum_coordinator.display.texts import NotedTable, Text
 
     table = NotedTable(*COLUMNS)

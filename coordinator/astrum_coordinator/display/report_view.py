@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from astrum.planning.run_inputs import HIDDEN
+from astrum.runtime.durations import duration_text
 from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.display.short_values import short_text
 
@@ -55,22 +56,6 @@ _SAID = {
     "running": "is under way",
     "pending": "waits for a coordinator (serve leads it, and so does resume)",
 }
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration with the unit that suits it.
-
-    >>> [duration_text(s) for s in (0.0042, 3.14159, 65, 7380)]
-    ['4 ms', '3.1 s', '1 min 05 s', '2 h 03 min']
-    """
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def rate_text(rate: float) -> str:
