@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from astrum.machine.places import Index, Place, find_place, matching
 from astrum.planning.axes import ListSource
 from astrum.planning.child_names import possible_parents
 from astrum.planning.graph import ListEdge
 from astrum.planning.plan import Plan, TaskSpec
+
+_task_id = attrgetter("task_id")
 
 
 class TaskTable:
@@ -76,6 +79,14 @@ class TaskTable:
         if not self._firsts or (place := self.place_of(task)) is None:
             return task_id
         return f"{task_id}[{self.label(task, place)}]"
+
+    def names(self) -> list[str]:
+        """Return the name of each task by number, as `name` gives it."""
+        names = list(map(_task_id, self.specs))
+        for place in self._blocks:
+            for child in place.children():
+                names[child] = f"{names[child]}[{self.label(child, place)}]"
+        return names
 
     def label(self, task: int, place: Place) -> str:
         """Return what is in the brackets of a child's name."""

@@ -13,13 +13,27 @@ from astrum.errors import StoreError
 from astrum.machine.report_builder import RunTimes
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.status import CoordinatorStatus, WorkerStatus
 from astrum.protocol.streams import Stream
+
+_PID = re.compile("[1-9][0-9]{0,9}")
 
 
 def damaged(run_id: str, why: object) -> StoreError:
     """Return the error of a run's record that Astrum cannot have written."""
     return StoreError(f"the record of run {run_id!r} is damaged: {why}")
+
+
+def pid_of(worker_id: str) -> int | None:
+    """Return which process a worker is, on its host; `None` for an id that no worker gave itself.
+
+    >>> pid_of("host.example.4711.0f6b3775"), pid_of("host")
+    (4711, None)
+    """
+    parts = worker_id.split(".")
+    is_one = len(parts) > 2 and _PID.fullmatch(parts[-2]) is not None
+    return int(parts[-2]) if is_one else None
 
 
 class Holder(NamedTuple):
@@ -44,12 +58,13 @@ class LastWord(NamedTuple):
     """A worker's last heartbeat: how long ago it was, and its process's memory then.
 
     What is not known is `None`. ``said`` has the latest line that was logged by each attempt which
-    it ran (run id, task, attempt).
+    it ran (run id, task, attempt). ``ended`` says how its process ended, if that was reported.
     """
 
     age_s: float | None = None
     rss_bytes: int | None = None
     said: Mapping[tuple[str, int, int], str] = MappingProxyType({})
+    ended: ProcessEnd | None = None
 
 
 class DeadLetter(NamedTuple):

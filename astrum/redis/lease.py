@@ -12,6 +12,7 @@ import redis.exceptions as driver
 
 from astrum.protocol.drains import DrainRequest, decode_drain
 from astrum.protocol.keys import DRAIN_FIELD
+from astrum.protocol.process_end import ProcessEnd
 from astrum.redis import worker_scripts
 from astrum.redis.blocking import BlockingConnection, open_blocking
 from astrum.redis.script_library import Argument, ScriptCall, ScriptLibrary
@@ -59,6 +60,14 @@ class LeaseClient:
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Do as `WorkerStore.set_status`."""
         return bool(self._call(worker_scripts.status(self._keys, worker_id, status)))
+
+    def end_lease(self, worker_id: str, end: ProcessEnd) -> bool:
+        """End the lease of a worker whose process has ended, so that others run what it held.
+
+        ``False``: it had no lease any more. Call it only for a process that has ended, or is about
+        to and renews nothing.
+        """
+        return bool(self._call(worker_scripts.end_lease(self._keys, worker_id, end)))
 
     def drain_request(self, worker_id: str) -> DrainRequest | None:
         """Return the request that this worker drains, `None` if there is none."""

@@ -9,7 +9,7 @@ import msgpack
 
 from astrum.protocol.records import CoordinatorInfo, RunInfo, StreamSize, WorkerInfo
 from astrum.redis import listing, scripts
-from astrum.redis.entries import leases_of, names_of, server_ms
+from astrum.redis.entries import leases_of, server_ms
 from astrum.redis.reaping import streams_of
 from astrum.redis.records import JournalEntry, JournalPart
 from astrum.redis.store import Store
@@ -66,9 +66,12 @@ class QueryStore(Store):
         """Return the live workers."""
         return await listing.workers(self.client, self.keys)
 
-    async def worker_ids(self) -> list[str]:
-        """Return the ids of the workers that are live or have just died."""
-        return names_of(await self.client.execute("ZRANGE", self.keys.leases, 0, -1))
+    async def lease_ends(self) -> dict[str, float]:
+        """Return when the leases of the workers end that are live or have just died, by worker.
+
+        In ms on the server's clock; 0 if its process is known to have ended.
+        """
+        return leases_of(await self.client.execute("ZRANGE", self.keys.leases, 0, -1, "WITHSCORES"))
 
     async def coordinators(self) -> list[CoordinatorInfo]:
         """Return the coordinators that were heard of in the last seconds."""

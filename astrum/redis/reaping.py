@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.process_end import decode_process_end
 from astrum.protocol.records import Holder, LastWord
 from astrum.protocol.status import decode_status
 from astrum.redis import worker_scripts
@@ -18,6 +19,9 @@ from astrum.redis.client import Client
 from astrum.redis.entries import Entry, leases_of, names_of, pairs, read_entry, server_ms
 from astrum.redis.records import DeadClaim
 from astrum.redis.scripts import MAX_ITEMS, STREAMS_PER_PART, chunks
+
+_LAST_WORDS = ("lz", "status", "ended", "beat")
+"""The length of its lease, what it said, how its process ended and when it last beat (ms)."""
 
 Consumer = tuple[str, str]
 """A stream and a worker that has a consumer there."""
@@ -81,7 +85,7 @@ async def last_words(client: Client, keys: Keys, worker_ids: Sequence[str]) -> d
         [
             ("TIME",),
             *(("ZSCORE", keys.leases, worker_id) for worker_id in worker_ids),
-            *(("HMGET", keys.worker(worker_id), "lz", "status") for worker_id in worker_ids),
+            *(("HMGET", keys.worker(worker_id), *_LAST_WORDS) for worker_id in worker_ids),
         ],
         tolerant=True,
     )
@@ -97,14 +101,14 @@ async def last_words(client: Client, keys: Keys, worker_ids: Sequence[str]) -> d
 def _last_word(now_ms: int, lease_end: Any, fields: Any) -> LastWord:
     if not isinstance(fields, list):
         return LastWord()
-    length, status = fields
+    length, status, ended, beat = fields
     age_s = None
     with suppress(TypeError, ValueError, OverflowError):  # a lease that is gone, or not a number
-        if float(lease_end) > 0:
-            age_s = max(now_ms - (float(lease_end) - int(length)), 0.0) / 1000
+        beat_ms = float(lease_end) - int(length) if float(lease_end) > 0 else int(beat)
+        age_s = max(now_ms - beat_ms, 0.0) / 1000
     told = decode_status(status or b"")
     said = {(one.run_id, one.task, one.attempt): one.said for one in told.running if one.said}
-    return LastWord(age_s, told.rss_bytes, said)
+    return LastWord(age_s, told.rss_bytes, said, decode_process_end(ended or b""))
 
 
 async def dead_workers(client: Client, keys: Keys) -> list[str]:

@@ -13,6 +13,7 @@ from astrum.errors import (
     StoreUnavailableError,
 )
 from astrum.machine.run_counter import RunCounts
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import NO_COUNTS, Holder, LastWord, Outstanding, encode_counts
 from astrum.protocol.status import CoordinatorStatus, encode_coordinator_status
 from astrum.protocol.streams import Stream
@@ -324,9 +325,9 @@ class RunStore(CreationStore, FlowStore, OperatingStore, ChronicleStore, Journal
         """Settle attempts of a dead worker as lost; all are fenced if it is alive after all."""
         return await self._settle("x", worker_id, run_id, stream, settlements)
 
-    async def end_lease(self, worker_id: str) -> None:
-        """End the lease of a worker whose process is known to be gone."""
-        await self.client.execute("ZADD", self.keys.leases, "XX", 0, worker_id)
+    async def end_lease(self, worker_id: str, end: ProcessEnd) -> None:
+        """End the lease of a worker whose process has ended."""
+        await self.client.call(worker_scripts.end_lease(self.keys, worker_id, end))
 
     async def last_words(self, worker_ids: Iterable[str]) -> dict[str, LastWord]:
         """Return what is known of the last heartbeats of these workers."""

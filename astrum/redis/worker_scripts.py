@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from astrum.protocol.keys import GROUP, Keys
+from astrum.protocol.process_end import ProcessEnd, encode_process_end
 from astrum.protocol.task_logs import LOG_COSTS_BYTES, SIZES_OF_LOGS, most_bytes
 from astrum.redis.script_library import Argument, ScriptCall
 from astrum.redis.scripts import OPEN_TTL_S, flat, milliseconds
@@ -42,6 +43,13 @@ def beat(keys: Keys, worker_id: str, lease_s: float, status: bytes = b"") -> Scr
 
 def _details_ttl_ms(lease_s: float) -> int:
     return milliseconds(max(WORKER_DETAILS_TTL_S, 4 * lease_s))
+
+
+def end_lease(keys: Keys, worker_id: str, end: ProcessEnd) -> ScriptCall:
+    """End the lease of a worker whose process has ended. Reply: 0 if it had no lease."""
+    ttl_ms = milliseconds(WORKER_DETAILS_TTL_S)
+    arguments: list[Argument] = [worker_id, ttl_ms, encode_process_end(end)]
+    return ScriptCall("end_lease", [keys.leases, keys.worker(worker_id)], arguments)
 
 
 def status(keys: Keys, worker_id: str, data: bytes) -> ScriptCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from astrum.errors import StoreError
+from astrum.protocol.process_end import CAUSES, ProcessEnd
 from astrum.redis.connection_counts import ERROR_KINDS, kind_of_error
 from astrum.runtime.metrics import (
     SECONDS,
@@ -25,7 +26,9 @@ RUNS_ENDED = counter(
 RUN_SECONDS = histogram(
     "astrum_run_seconds", "How long these runs took from their begin.", SECONDS, "namespace"
 )
-LOSSES = counter("astrum_losses_total", "Attempts of dead workers that were settled as lost here.")
+LOSSES = counter(
+    "astrum_losses_total", "Attempts of dead workers that were settled as lost here.", "cause"
+)
 QUARANTINES = counter(
     "astrum_quarantines_total",
     "Tasks that were given up because their workers died, counted when their runs ended.",
@@ -47,11 +50,15 @@ JOURNAL_LAG = gauge(
 )
 
 
+LEASE_ENDED = "lease"
+"""The cause of a loss of which only is known that the lease of the worker ended."""
+
+
 class CoordinatorCounters:
     """Counts since the coordinator began; namespaces after the first 200 are counted together."""
 
     def __init__(self) -> None:
-        self.losses = 0
+        self._losses: Counter[str] = Counter(dict.fromkeys((*CAUSES, LEASE_ENDED), 0))
         self.adoptions = 0
         self.leaderships_lost = 0
         self.quarantines = 0
@@ -69,6 +76,10 @@ class CoordinatorCounters:
     def note_refusal(self, error: StoreError) -> None:
         """Count a batch that the server refused."""
         self._refusals[kind_of_error(error)] += 1
+
+    def note_losses(self, end: ProcessEnd | None, count: int) -> None:
+        """Count attempts that were lost with a worker, whose process ended so or fell silent."""
+        self._losses[LEASE_ENDED if end is None else end.cause] += count
 
     def note_lag(self, lag_s: float) -> None:
         """Note how old the latest entry of a journal was when it was read."""
@@ -88,7 +99,7 @@ class CoordinatorCounters:
         return {
             RUNS_ENDED: {**self._runs_ended},
             RUN_SECONDS: run_s,
-            LOSSES: {(): self.losses},
+            LOSSES: {(cause,): count for cause, count in self._losses.items()},
             QUARANTINES: {(): self.quarantines},
             ADOPTIONS: {(): self.adoptions},
             LEADERSHIPS_LOST: {(): self.leaderships_lost},

@@ -91,7 +91,7 @@ def compose(context: CoordinatorContext) -> Parts:
             reaper,
             Upkeep(context, leaderships),
             RoomWatch(context, leaderships),
-            PoolChanges(context, leaderships, monitor),
+            PoolChanges(context, leaderships, monitor, reaper),
             monitor,
         ),
     )

@@ -6,6 +6,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import WorkerInfo
 from astrum_coordinator.parts import Parts
 
@@ -30,14 +31,15 @@ class WorkersHere(ABC):
         """Return the process ids of the live workers on this host."""
         return {int(worker.details.get("pid", 0)) for worker in await self._workers_here()}
 
-    async def worker_ended(self, pid: int, how: str) -> None:
-        """Settle the attempts of a worker process on this host that has ended.
+    async def worker_ended(self, pid: int, code: int) -> None:
+        """Have the attempts of a worker process on this host settled, which ended with ``code``.
 
         Without this they are settled when the worker's lease ends.
         """
         for worker in await self._workers_here():
             if worker.details.get("pid") == str(pid):
-                await self._parts.reaper.settle_dead(worker.worker_id, how)
+                await self._parts.context.store.end_lease(worker.worker_id, ProcessEnd(code))
+                self._parts.reaper.hurry()
 
     async def _workers_here(self) -> list[WorkerInfo]:
         host = socket.gethostname()

@@ -23,6 +23,7 @@ from typing import Any
 
 import redis
 
+from astrum.protocol.process_end import ProcessEnd
 from astrum.redis import RedisSettings, RunStore, WorkerStore
 from astrum.redis.script_library import ScriptLibrary, read_sources
 from tests.chaos.actors import ERROR_RATE, QUEUES, RUN, Coordinator, Worker
@@ -237,6 +238,9 @@ class Walk:
         if dice < 0.961:
             self.crew.remove(worker)  # kill -9: its claims and its lease stay behind
             counts["worker killed"] += 1
+            if self.operator.rng.random() < 0.5:  # as its supervisor does
+                await self.world.runs.end_lease(worker.worker_id, ProcessEnd(-9))
+                counts["death reported"] += 1
             await self.hire()
         elif dice < 0.964:
             self.crew.remove(worker)

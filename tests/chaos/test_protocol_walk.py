@@ -30,6 +30,7 @@ async def test_no_fault_breaks_a_promise(server: RedisServer) -> None:
     for fault in (
         "rollback",
         "worker killed",
+        "death reported",
         "leader killed",
         "claim reply lost",
         "reaped",

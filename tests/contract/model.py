@@ -105,11 +105,12 @@ class Stream:
 
 @dataclass
 class Registered:
-    """The last status of a worker."""
+    """The last status of a worker, and how its process ended, if that was reported."""
 
     details: dict[str, str] = field(default_factory=dict)
     served: bytes = b""
     status: bytes = b""
+    ended: bytes = b""
 
 
 @dataclass
@@ -468,6 +469,15 @@ class Model:
         was_live = self.state.leases.get(worker_id, 0) > self.now_ms()
         self.state.leases[worker_id] = self.now_ms() + lease_ms
         return was_live and worker_id in self.state.workers
+
+    def end_lease(self, worker_id: str) -> bool:
+        """End the lease of a worker whose process was killed; false if it has none."""
+        if worker_id not in self.state.leases:
+            return False
+        self.state.leases[worker_id] = 0
+        if worker_id in self.state.workers:
+            self.state.workers[worker_id].ended = b"-9"
+        return True
 
     def set_status(self, worker_id: str, status: bytes) -> bool:
         """Keep what a registered worker says of itself."""

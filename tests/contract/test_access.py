@@ -13,6 +13,7 @@ from astrum.errors import AstrumError, StoreConfigurationError, TakeOverRefusedE
 from astrum.machine.run_counter import RunCounts
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import encode_counts
 from astrum.protocol.run_header import NewRun, SeedPart, StoredPlan, plan_digest
 from astrum.protocol.status import CoordinatorStatus
@@ -211,6 +212,8 @@ async def reap(runs: RunStore) -> None:
     await runs.set_aside(unreadable, "why")
     for claim in await runs.dead_claims():
         await runs.set_aside(claim, "why")
+    await runs.end_lease("dead", ProcessEnd(1))
+    assert await runs.lease_ends()
     assert await runs.dead_workers() == ["dead"]
     await runs.workers()
     await runs.served("dead")
@@ -224,6 +227,8 @@ async def work(settings: RedisSettings, theirs: RedisSettings) -> None:
             assert lease.beat("w", LEASE_S)
             assert lease.set_status("w", b"busy")
             assert lease.drain_request("w") is None
+            await registered(workers, "died")
+            assert lease.end_lease("died", ProcessEnd(-9))
         await workers.claim(
             "thread", [Stream("default", "thread"), Stream("other", "thread")], 1, block_s=None
         )

@@ -8,6 +8,7 @@ import redis
 from astrum.errors import LeadershipLostError, RunError, RunNotFoundError
 from astrum.protocol.drains import DrainRequest
 from astrum.protocol.pauses import PauseKind, PauseTarget
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import RESULT_TTL
 from astrum.protocol.run_header import plan_digest
 from astrum.protocol.streams import Stream
@@ -58,7 +59,7 @@ async def test_a_request_to_drain_waits_in_the_workers_record_for_its_heartbeat(
 ) -> None:
     await registered(workers, "w")
     await registered(workers, "dead")
-    await runs.end_lease("dead")
+    await runs.end_lease("dead", ProcessEnd(1))
     request = DrainRequest("ann@host:1", replace=True)
     assert await runs.drain("w", request)
     assert not await runs.drain("dead", request)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
+from unittest.mock import ANY
 
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import LastWord
 from astrum.protocol.status import WorkerStatus, encode_status
 from astrum.protocol.streams import Stream
-from astrum.redis import DeadClaim, RunStore, Verdict, WorkerStore
+from astrum.redis import DeadClaim, LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
 from tests.contract.steps import (
     ALREADY_OVER_S,
     STREAM,
@@ -20,6 +23,8 @@ from tests.contract.steps import (
     settlement,
 )
 from tests.servers import Server
+
+KILLED = ProcessEnd(-9, out_of_memory=True)
 
 
 async def lease_over(runs: RunStore, worker_id: str) -> None:
@@ -54,18 +59,44 @@ async def test_the_last_heartbeat_of_a_dead_worker_is_known_as_long_as_its_recor
     assert word.rss_bytes == 2**20
     assert word.age_s is not None
     assert ALREADY_OVER_S <= word.age_s < 10
-    await runs.end_lease("w")
+    await runs.end_lease("w", ProcessEnd(1))
+    ended = (await runs.last_words(["w"]))["w"]
+    assert ended.age_s is not None
+    assert ended.age_s >= word.age_s
     with any_server.client() as client:
         client.set(runs.keys.worker("strange"), "x", px=10_000)
         client.zadd(runs.keys.leases, {"endless": 1})
-        client.hset(runs.keys.worker("endless"), "lz", "9" * 400)
+        client.hset(runs.keys.worker("endless"), mapping={"lz": "9" * 400, "ended": b"\xff9"})
         client.pexpire(runs.keys.worker("endless"), 10_000)
     assert await runs.last_words(["w", "endless", "strange", "gone"]) == {
-        "w": LastWord(None, 2**20),
+        "w": LastWord(ANY, 2**20, ended=ProcessEnd(1)),
         "endless": LastWord(),
         "strange": LastWord(),
         "gone": LastWord(),
     }
+
+
+async def test_a_worker_whose_process_is_reported_dead_is_dead_at_once_and_says_how_it_ended(
+    runs: RunStore, workers: WorkerStore, any_settings: RedisSettings
+) -> None:
+    _, entry = await one_held(runs, workers)
+    await registered(workers, "other")
+    with closing(LeaseClient(any_settings)) as supervisor:
+        for _ in range(2):  # as after a lost reply
+            assert supervisor.end_lease("w", KILLED)
+            word = (await runs.last_words(["w"]))["w"]
+            assert word.ended == KILLED
+            assert word.age_s is not None
+            assert 0 <= word.age_s < 10
+        assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]
+        assert (await runs.lease_ends())["w"] == 0
+        assert [worker.worker_id for worker in await runs.workers()] == ["other"]
+        await runs.heal_leases(1000.0)
+        assert (await runs.lease_ends())["w"] == 0
+        await workers.leave()
+        assert not supervisor.end_lease("w", KILLED)
+        assert not supervisor.end_lease("never was", KILLED)
+    assert set(await runs.lease_ends()) == {"other"}
 
 
 async def test_a_live_worker_is_never_reaped(runs: RunStore, workers: WorkerStore) -> None:

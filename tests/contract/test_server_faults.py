@@ -13,6 +13,7 @@ from astrum.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.streams import Stream
 from astrum.redis import (
     LeaseClient,
@@ -87,6 +88,7 @@ async def test_a_full_server_keeps_every_lease_and_accepts_every_event(
             client.config_set("maxmemory", 1)
         assert lease.beat("w", LEASE_S, b"busy")
         assert lease.set_status("w", b"busy still")
+        assert lease.end_lease("w", ProcessEnd(-9))
         lease.close()
         assert await runs.renew("leader", {"r": epoch}, LEASE_S) == {"r"}
         assert await runs.append_event("r", b"cancel")

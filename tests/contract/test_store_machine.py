@@ -26,6 +26,7 @@ from astrum.errors import (
     TakeOverRefusedError,
 )
 from astrum.machine.run_counter import RunCounts
+from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import decode_counts, encode_counts
 from astrum.protocol.run_header import SeedPart
 from astrum.protocol.status import (
@@ -424,6 +425,11 @@ class StoreMachine(RuleBasedStateMachine):
     def say(self, worker_id: str, status: bytes) -> None:
         expected = self.model.set_status(worker_id, status)
         assert self.run(as_worker(self.workers, worker_id).set_status(status)) == expected
+
+    @rule(worker_id=WORKERS)
+    def die(self, worker_id: str) -> None:
+        self.model.end_lease(worker_id)
+        self.run(self.runs.end_lease(worker_id, ProcessEnd(-9)))
 
     @rule(data=st.data(), worker_id=WORKERS, final=RARELY)
     def work(self, data: Any, worker_id: str, final: bool) -> None:

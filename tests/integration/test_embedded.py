@@ -248,7 +248,7 @@ class Registered:
     async def worker_pids(self) -> Collection[int]:
         return self._pids
 
-    async def worker_ended(self, pid: int, how: str) -> None:
+    async def worker_ended(self, pid: int, code: int) -> None:
         """Leave it to its lease."""
 
 

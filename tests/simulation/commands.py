@@ -164,7 +164,7 @@ class Commands:
             known = self.model.state.workers.get(text.removeprefix("{astrum}:w:"))
             if known is None:
                 return {}
-            told = {"served": known.served, "status": known.status}
+            told = {"served": known.served, "status": known.status, "ended": known.ended}
             return told | {f"f:{name}": value for name, value in known.details.items()}
         if text.startswith("{astrum}:c:"):
             announced = self.model.state.coordinators.get(text.removeprefix("{astrum}:c:"))

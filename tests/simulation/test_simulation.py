@@ -13,6 +13,7 @@ SEEDS, MORE_SEEDS = 30, 200
 EVERY_FAULT = (
     "killed w",
     "killed c",
+    "reported dead w",
     "paused w",
     "paused c",
     "cut off w",

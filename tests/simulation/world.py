@@ -97,6 +97,7 @@ class World:
         self.reported_at: dict[str, float] = {}
         self.retries = Retries(self, random.Random(f"retries of {seed}"))
         self.asker = Asker(self, random.Random(f"questions of {seed}")) if asks else None
+        self.supervisor = random.Random(f"reports of {seed}")
         self.strikes = Strikes(self, random.Random(f"strikes of {seed}"))
         self.is_calm = self.is_over = False
         self.counts = self.network.counts
@@ -320,12 +321,21 @@ class World:
         self.say(f"kill {victim}")
         self.counts[f"killed {victim.name[0]}"] += 1
         again = self.roles.pop(victim)
-        self.workers.pop(victim, None)
+        worker = self.workers.pop(victim, None)
         self.coordinators.pop(victim, None)
         victim.is_dead = True
         victim.ready.clear()
         self.network.disconnect(victim)
+        if worker is not None and self.supervisor.random() < 0.5:
+            delay_s = self.supervisor.choice((0.05, 0.5, 3.0))
+            self.later(delay_s, self.report_dead, worker.worker_id)
         self.later(self.rng.choice((0.1, 2.0, 8.0)), again)
+
+    def report_dead(self, worker_id: str) -> None:
+        """Do as the supervisor of a worker that was killed; a server that is down hears nothing."""
+        if not self.network.is_down and self.network.model.end_lease(worker_id):
+            self.say(f"reported dead: {worker_id}")
+            self.counts["reported dead w"] += 1
 
     def pause(self) -> None:
         """Stop a process for a while, perhaps longer than its lease."""

@@ -17,6 +17,7 @@ from astrum_worker.config import WorkerConfig
 from astrum_worker.parts import compose
 from astrum_worker.running.catalog import Catalog
 from astrum_worker.streams import cost_of_streams
+from astrum_worker.supervisor_link import say_left, say_registers
 from astrum_worker.upkeep.lease import Lease
 
 logger = logging.getLogger("astrum.worker")
@@ -106,6 +107,7 @@ class Worker:
         identity = await self._store.check()
         logger.debug("connected to %s", identity.version)
         began = time.monotonic()
+        say_registers(self.worker_id)
         await self.parts.registration.register()
         return began
 
@@ -203,3 +205,4 @@ class Worker:
         with suppress(TimeoutError, StoreError, RunError):
             async with asyncio.timeout(_LEAVE_S):
                 await self._store.leave()
+                say_left()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -26,10 +27,12 @@ from astrum.runtime.cli.options import (
 from astrum.runtime.service_manager import ServiceManager, take_service_manager
 from astrum.runtime.standard_streams import say_line
 from astrum_worker.probe import probe
+from astrum_worker.process.death_reports import DeathReports
 from astrum_worker.process.processes_health import ProcessesHealth
 from astrum_worker.process.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from astrum.redis import LeaseClient
     from astrum.runtime.http import HttpServer
 
 TALKATIVE = ("debug", "info")
@@ -216,7 +219,7 @@ def main(
     if supervisor_fd is None and not no_supervisor:
         told = (health_address, metrics_tasks, manager, log_level in TALKATIVE)
         supervision = Supervision(processes, settings["grace_s"], *told)
-        sys.exit(asyncio.run(supervision.run(server.url)))
+        sys.exit(asyncio.run(supervision.run(server)))
     # Imported only here: a supervisor does not need it, and the worker would start later.
     from astrum.redis import RedisSettings
     from astrum_worker.config import WorkerConfig
@@ -246,27 +249,28 @@ class Supervision(NamedTuple):
     manager: ServiceManager
     talkative: bool
 
-    async def run(self, redis_url: str | None) -> int:
+    async def run(self, server: ServerOptions) -> int:
         """Keep the processes alive until a signal comes; return the exit code.
 
         The port is taken first: where it is taken already, no process is started.
         """
         # Not as an argument: every user on this host could read the password in it.
-        environment = {URL_VARIABLE: redis_url} if redis_url else {}
+        environment = {URL_VARIABLE: server.url} if server.url else {}
         is_asked = self.health_address is not None or self.manager.every_s is not None
         health = ProcessesHealth(self.processes, self.metrics_tasks) if is_asked else None
         supervisor = Supervisor(
             *(without_url(sys.argv[1:]), environment, self.processes, self.grace_s),
             health=health,
             manager=self.manager,
+            reports=DeathReports(partial(lease_client, server)),
         )
         if health is None or self.health_address is None:
             return await supervisor.run()
-        server = await self._listening(health, self.health_address)
+        listening = await self._listening(health, self.health_address)
         try:
             return await supervisor.run()
         finally:
-            await server.stop()
+            await listening.stop()
 
     async def _listening(self, health: ProcessesHealth, address: tuple[str, int]) -> HttpServer:
         from astrum_worker.health.serving_health import health_line, health_server
@@ -276,6 +280,13 @@ class Supervision(NamedTuple):
         if self.talkative:
             say_line(health_line(address[0], server.port))
         return server
+
+
+def lease_client(server: ServerOptions) -> LeaseClient:
+    """Return a client for the server of the command line."""
+    from astrum.redis import LeaseClient, RedisSettings
+
+    return LeaseClient(RedisSettings.from_env(**server._asdict()))
 
 
 def without_url(arguments: Sequence[str]) -> list[str]:

@@ -1,9 +1,9 @@
 """Messages between a worker process and its supervisor, over a socket pair.
 
-The process says that it serves, which task ended it if one did, and before it ends by itself
-whether another process shall follow, or all shall end. The supervisor passes stop
-signals on, so that a process drains even if a task replaced its signal handlers. If the supervisor
-ends, the socket closes, and the process drains as well.
+The process says which worker it is, that it serves, which task ended it if one did, and before it
+ends by itself that it has left the server, and whether another process shall follow, or all shall
+end. The supervisor passes stop signals on, so that a process drains even if a task replaced its
+signal handlers. If the supervisor ends, the socket closes, and the process drains as well.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import suppress
 
 READY = "ready"
 ENDED_BY = "ended by "
+WORKER = "worker "
+LEFT = "left"
 LEAVES = "leaves"
 REPLACED = "replaced"
 FAILS = "fails"
@@ -32,6 +34,18 @@ def say_ended_by(task: str) -> None:
     """
     if _link is not None:
         _link.say(ENDED_BY + " ".join(task.split())[:_LONGEST_NAME])
+
+
+def say_registers(worker_id: str) -> None:
+    """Tell the supervisor, if there is one, which worker registers now, and has a lease then."""
+    if _link is not None:
+        _link.say(WORKER + worker_id)
+
+
+def say_left() -> None:
+    """Tell the supervisor, if there is one, that the worker's lease has ended at the server."""
+    if _link is not None:
+        _link.say(LEFT)
 
 
 def say_drains(*, is_replaced: bool) -> None:
@@ -73,7 +87,11 @@ class SupervisorLink:
 
 
 class ChildLink:
-    """The end of the socket that the supervisor has; ``served`` is called once the process does."""
+    """The end of the socket that the supervisor has; ``served`` is called once the process does.
+
+    ``worker_id`` is the worker that the process is from before its registration until it has left,
+    "" else.
+    """
 
     def __init__(self, ours: socket.socket, served: Callable[[], None]) -> None:
         self._socket = ours
@@ -81,6 +99,7 @@ class ChildLink:
         self._served = served
         self._pending = b""
         self.has_served = False
+        self.worker_id = ""
         self.ended_by = ""
         self.parting = ""
 
@@ -110,6 +129,10 @@ class ChildLink:
             if line == READY:
                 self.has_served = True
                 self._served()
+            elif line.startswith(WORKER):
+                self.worker_id = line.removeprefix(WORKER)
+            elif line == LEFT:
+                self.worker_id = ""
             elif line.startswith(ENDED_BY):
                 self.ended_by = line.removeprefix(ENDED_BY)
             elif line in (LEAVES, FAILS) or (line == REPLACED and not self.parting):

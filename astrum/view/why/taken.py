@@ -61,6 +61,9 @@ def _silent(look: Look, task: int, taken: Taken) -> Explanation:
     if word is not None and word.age_s is not None:
         facts["last_heartbeat_s"] = word.age_s
         last = f" (its last heartbeat was {age_text(word.age_s)} ago)"
+    if word is not None and word.ended:
+        facts["process_ended"] = str(word.ended)
+        last = f" (its process ended with {word.ended})"
     what = _AFTER_LOSS[look.spec(task).on_lost]
     text = (
         f"was taken by {taken.worker_id} {look.age(taken.taken_at)} ago, which is not alive any "

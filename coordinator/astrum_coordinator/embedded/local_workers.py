@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from astrum.errors import StoreError, WorkerStartError
+from astrum.protocol.records import pid_of
 from astrum.runtime.exit_codes import describe_ending
 from astrum.runtime.standard_streams import say_line
 from astrum_coordinator.embedded.process_guard import ProcessGuard
@@ -58,8 +59,8 @@ class KnownWorkers(Protocol):
     async def worker_pids(self) -> Collection[int]:
         """Return the process ids of the workers that are registered."""
 
-    async def worker_ended(self, pid: int, how: str) -> None:
-        """Note that a worker's process has ended by itself, and how."""
+    async def worker_ended(self, pid: int, code: int) -> None:
+        """Note that a worker's process has ended by itself, negative for a signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,7 @@ class LocalWorkers:
 
     def has(self, worker_id: str) -> bool:
         """Return whether a worker with this id is, or was, one of these."""
-        return worker_id.split(".")[-2:-1] in [[str(worker.pid)] for worker in self._workers]
+        return pid_of(worker_id) in [worker.pid for worker in self._workers]
 
     async def __aenter__(self) -> LocalWorkers:
         try:
@@ -194,7 +195,7 @@ class LocalWorkers:
                 )
             finally:
                 await _cancel([serving])
-            await self._report_end(worker.pid, describe_ending(code))
+            await self._report_end(worker.pid, code)
             await worker.drained(DRAIN_TIMEOUT_S)
             if not has_served:
                 log = (
@@ -216,10 +217,10 @@ class LocalWorkers:
                     return
             await asyncio.sleep(CHECK_EVERY_S)
 
-    async def _report_end(self, pid: int, how: str) -> None:
+    async def _report_end(self, pid: int, code: int) -> None:
         """Report the end now; otherwise it is noticed only when the lease ends."""
         with contextlib.suppress(StoreError):
-            await self._known.worker_ended(pid, how)
+            await self._known.worker_ended(pid, code)
 
     async def _start(self) -> _Worker:
         output, output_end = await _open_pipe()

@@ -47,8 +47,13 @@ def last_word_text(word: LastWord) -> str:
     return f"; {age}, {memory} then" if age else f"; {memory} at its last heartbeat"
 
 
+def _death(word: LastWord, held: int) -> Death:
+    how = f"its process ended with {word.ended}" if word.ended else "its lease ended"
+    return Death(how + last_word_text(word), held, word.said)
+
+
 class Reaper(PeriodicService):
-    """Looks for dead workers every few seconds."""
+    """Looks for dead workers every few seconds, at once when one was reported dead."""
 
     name = "reaper"
 
@@ -60,37 +65,27 @@ class Reaper(PeriodicService):
         self._grace_s = context.config.reap_grace_s
         self._looked_at = float("-inf")
         self._judges_from = 0.0
-        self._known_ends: dict[str, str] = {}
         self._clock = ClockWatch()
 
     async def pass_once(self) -> None:
         """Settle what dead workers hold and drop their consumers."""
         await self._check_clock()
         claims = await self._store.dead_claims()
-        if not self._may_judge(time.monotonic()):
+        holders = {claim.worker_id for claim in claims}
+        last_words = await self._store.last_words(holders) if claims else {}
+        may_judge = self._may_judge(time.monotonic())
+        known = [claim for claim in claims if may_judge or last_words[claim.worker_id].ended]
+        await self._settle(known, last_words)
+        if not may_judge:
             return
-        if claims:
-            holders = {claim.worker_id for claim in claims}
-            await self._settle(claims, await self._store.last_words(holders))
         for worker_id in await self._store.dead_workers():
             await self._store.drop_worker(worker_id)
-
-    async def settle_dead(self, worker_id: str, how: str) -> None:
-        """Settle the claims of a worker whose process has ended; ``how`` says with which code."""
-        self._known_ends[worker_id] = how
-        last_words = await self._store.last_words([worker_id])
-        await self._store.end_lease(worker_id)
-        claims = await self._store.dead_claims()
-        held = [claim for claim in claims if claim.worker_id == worker_id]
-        await self._settle(held, last_words)
-        if await self._store.drop_worker(worker_id):
-            del self._known_ends[worker_id]
 
     async def _settle(
         self, claims: Sequence[DeadClaim], last_words: Mapping[str, LastWord]
     ) -> None:
         deaths = {
-            worker_id: self._death(worker_id, last_words[worker_id], count)
+            worker_id: _death(last_words[worker_id], count)
             for worker_id, count in Counter(claim.worker_id for claim in claims).items()
         }
         for worker_id, (how, count, _) in deaths.items():
@@ -110,14 +105,8 @@ class Reaper(PeriodicService):
             by_place.setdefault((run_id, claim.stream, claim.worker_id), []).append(settlement)
         for (run_id, stream, worker_id), settlements in by_place.items():
             verdicts = await self._store.settle_lost(run_id, stream, worker_id, settlements)
-            self._counters.losses += verdicts.count(Verdict.SETTLED)
-
-    def _death(self, worker_id: str, word: LastWord, held: int) -> Death:
-        return Death(self._how(worker_id) + last_word_text(word), held, word.said)
-
-    def _how(self, worker_id: str) -> str:
-        how = self._known_ends.get(worker_id)
-        return "its lease ended" if how is None else f"its process ended with {how}"
+            settled = verdicts.count(Verdict.SETTLED)
+            self._counters.note_losses(last_words[worker_id].ended, settled)
 
     async def _check_clock(self) -> None:
         """Renew leases that expired only because the server's clock jumped ahead."""
@@ -137,7 +126,7 @@ class Reaper(PeriodicService):
         """Return whether the server has answered this process for long enough.
 
         If this process could not reach the server, live workers may not have reached it either,
-        and their leases have expired.
+        and their leases have expired. A process that is known to have ended needs no such doubt.
         """
         if now - self._looked_at > 2 * self._every_s:
             self._judges_from = now + self._grace_s

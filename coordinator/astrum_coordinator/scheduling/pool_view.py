@@ -77,7 +77,7 @@ class PoolView:
             age_s, latest = time.monotonic() - self._looked_at, self._latest
             if latest is None or age_s >= max(FRESH_S, _LOOKS_APART * self._took_s):
                 return await self._look()
-            if not self._known_ids.issuperset(await self._store.worker_ids()):
+            if not self._known_ids.issuperset(await self._store.lease_ends()):
                 return await self._look()
             pauses = await self._store.paused()
             if pauses != latest.pauses:
@@ -92,7 +92,7 @@ class PoolView:
     async def _look(self) -> PoolLook:
         began = time.monotonic()
         # Before the records: a worker that comes in between counts as new again, which is harmless.
-        self._known_ids = frozenset(await self._store.worker_ids())
+        self._known_ids = frozenset(await self._store.lease_ends())
         workers = await self._store.workers()
         await self._learn_served(workers)
         now = time.monotonic()

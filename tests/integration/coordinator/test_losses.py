@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,8 @@ from astrum.errors import StoreUnavailableError
 from astrum.machine.budgets import FEW_SUSPECTS
 from astrum.machine.report import ExecutionReport
 from astrum.planning import TaskSpec
-from astrum.redis import RunStore
+from astrum.protocol.process_end import ProcessEnd
+from astrum.redis import RedisSettings, RunStore
 from astrum_coordinator import Coordinator
 from astrum_coordinator.context import CoordinatorContext
 from astrum_coordinator.leading.journal_reader import JournalReader
@@ -76,6 +78,23 @@ async def test_a_few_attempts_lost_at_once_each_run_alone_next(
         assert lost.end_time >= lost.start_time > 0
         told = r"died, its lease ended; its last heartbeat was \d+ s earlier"
         assert re.search(told, str(lost.error_message))
+
+
+async def test_what_a_worker_held_that_is_reported_dead_runs_again_long_before_the_reaper_is_due(
+    settings: RedisSettings, hand: ManualWorker, runs: RunStore
+) -> None:
+    rare = replace(FAST, reap_every_s=600.0, reap_grace_s=600.0)
+    async with Coordinator(settings, config=rare) as coordinator:
+        dead = ManualWorker(hand.store, "dead")
+        await dead.register("t")
+        run = asyncio.create_task(coordinator.run_flow(flow(TaskSpec(task_id="t")), AstrumConfig()))
+        assert (await dead.claim()).place == ("t", 1)
+        await hand.register("t")
+        await runs.end_lease("dead", ProcessEnd(-11))
+        await finish_all(hand, "exclusive", 1)
+        [task] = (await run).task_statistics
+    told = str(task.attempt_statistics[0].error_message)
+    assert "died, its process ended with signal 11 (SIGSEGV); its last heartbeat was" in told
 
 
 async def test_nothing_is_dispatched_or_ended_until_all_runs_are_read_again(

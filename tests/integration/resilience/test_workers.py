@@ -77,6 +77,31 @@ async def test_the_attempts_of_a_killed_worker_run_elsewhere_uncharged(
     assert attempts_of(report, "held")[0].will_retry  # though it has no retries
 
 
+async def test_the_attempts_of_a_killed_process_run_again_seconds_later_and_say_how_it_ended(
+    pool: Pool,
+) -> None:
+    """With the lease and the sweeps that users have: 15 s and 5 s."""
+    supervisor = pool.worker("--processes", "2", "--concurrency", "1")
+    async with Coordinator(RedisSettings(url=pool.server.url)) as coordinator:
+        run = begin(coordinator, "stuck")
+        await asyncio.to_thread(pool.started, "held")
+        await asyncio.to_thread(pool.started, "other")
+        began = time.monotonic()
+        children(supervisor)[0].kill()
+        await fact(lambda: pool.executions().total() == 3, "the next attempt")
+        assert time.monotonic() - began < 10
+        pool.release("held")
+        pool.release("other")
+        report = await run
+    [lost] = [
+        attempt
+        for name in ("held", "other")
+        for attempt in attempts_of(report, name)
+        if attempt.status == "lost"
+    ]
+    assert "died, its process ended with signal 9 (SIGKILL)" in str(lost.error_message)
+
+
 async def test_a_paused_worker_is_given_up_and_its_late_result_is_ignored(
     pool: Pool, coordinator: Coordinator
 ) -> None:

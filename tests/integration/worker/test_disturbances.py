@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from astrum.machine.events import Outcome
+from astrum.protocol.process_end import ProcessEnd
 from tests.eventually import eventually
 from tests.integration.worker.pool import Lead, Pool, WorkerProcess
 
@@ -214,3 +215,6 @@ async def test_a_worker_whose_loop_cannot_run_any_more_ends_and_names_the_task(
     assert await worker.ended() == 1
     assert "the event loop cannot run any more" in worker.said
     assert "'close_descriptors'" in worker.said
+    word = (await lead.store.last_words([worker.worker_id]))[worker.worker_id]
+    assert word.ended == ProcessEnd(1), worker.said
+    assert [claim.worker_id for claim in await lead.store.dead_claims()] == [worker.worker_id]

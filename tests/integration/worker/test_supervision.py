@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from astrum.protocol.drains import DrainRequest
+from astrum.protocol.process_end import ProcessEnd
 from astrum.runtime.cli.signals import SAME_FOR_S
 from astrum_worker.process.supervisor import TaskEnds
 from tests.eventually import eventually
@@ -79,12 +80,38 @@ def the_child(worker: WorkerProcess) -> psutil.Process:
 
 
 async def test_a_worker_that_is_killed_comes_back(pool: Pool, module: str) -> None:
-    worker = await supervised(pool, module)
+    worker = await supervised(pool, module, "--log-level", "debug")
     the_child(worker).kill()
     await eventually(lambda: served(worker) == 2)
     assert "ended with signal 9 (SIGKILL); another one starts" in worker.said
+    await eventually(lambda: f"worker {worker.worker_id} was reported dead" in worker.said)
     worker.signal(signal.SIGTERM)
     assert await worker.ended() == 0
+    assert "had left already" not in worker.said
+    assert worker.said.count("was reported dead") == 1
+
+
+FAULT = """
+from astrum_worker.app import Worker
+
+async def fail(self) -> None:
+    raise RuntimeError("a fault of the worker itself")
+
+Worker._shut_down = fail
+"""
+
+
+async def test_a_worker_that_fails_by_itself_ends_its_lease_and_says_how_it_ended(
+    pool: Pool, lead: Lead
+) -> None:
+    (pool.folder / "fault.py").write_text(FAULT)
+    worker = await pool.start(modules=["fault.py", "pool_flow.py"]).serving()
+    worker.signal(signal.SIGTERM)
+    assert await worker.ended() == 1
+    assert "a fault of the worker itself" in worker.said
+    assert (await lead.store.lease_ends())[worker.worker_id] == 0
+    word = (await lead.store.last_words([worker.worker_id]))[worker.worker_id]
+    assert word.ended == ProcessEnd(1)
 
 
 async def test_a_task_that_ends_three_processes_within_a_minute_ends_the_worker_and_is_named(

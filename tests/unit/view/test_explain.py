@@ -7,6 +7,8 @@ import pytest
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
 from astrum.machine.failure import Failure
 from astrum.planning import RetryPolicy, TaskSpec
+from astrum.protocol.process_end import ProcessEnd
+from astrum.protocol.records import LastWord
 from astrum.view import Code, Sent, Taken, explain, explain_run
 from astrum_coordinator.display.why_view import explanation_to_json, why_text
 from tests.schemas import check
@@ -200,6 +202,15 @@ def test_an_attempt_of_a_silent_worker_needs_a_person_if_no_coordinator_can_sett
     found = explain(look, 0)
     assert (found.code, found.needs_person) == (Code.WORKER_SILENT, True)
     assert found.advice == "astrum-coordinator serve"
+
+
+def test_how_the_process_of_a_silent_worker_ended_is_shown_if_it_was_reported() -> None:
+    state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
+    word = LastWord(2.0, ended=ProcessEnd(-9))
+    look = look_at(state, taken={0: Taken(WORKER, NOW)}, workers=[], silent={WORKER: word})
+    found = explain(look, 0)
+    assert "not alive any more (its process ended with signal 9 (SIGKILL))" in found.sentence
+    assert found.facts["process_ended"] == "signal 9 (SIGKILL)"
 
 
 def test_one_worker_that_reads_its_queues_is_enough() -> None:

@@ -158,6 +158,9 @@ class _Process:
         except AstrumError as error:
             code = exit_code_of(error) or ExitCode.FAILED
             raise
+        except Exception:
+            worker.parts.lease.end(code)
+            raise
         finally:
             await signals.stop()
             if following is not None:
@@ -190,7 +193,11 @@ class _Process:
         )
         if len(names) == 1:
             say_ended_by(names[0])
-        exit_at_once(ExitCode.FAILED)
+        try:
+            if self._worker is not None:
+                self._worker.parts.lease.end(ExitCode.FAILED)
+        finally:
+            exit_at_once(ExitCode.FAILED)
 
     def _announce(self, line: str) -> None:
         if self._talkative:

@@ -20,10 +20,13 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from typing import NamedTuple
 
+from astrum.protocol.process_end import ProcessEnd
 from astrum.runtime.cli.signals import StopSignals, stop_signals
-from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop, describe_ending
+from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop
 from astrum.runtime.loops import end_task, in_process_group
 from astrum.runtime.service_manager import ServiceManager
+from astrum_worker.process.death_reports import Death, DeathReports
+from astrum_worker.process.memory_kills import MemoryKills
 from astrum_worker.process.processes_health import ProcessesHealth
 from astrum_worker.process.service_reports import ServiceReports
 from astrum_worker.supervisor_link import FAILS, LEAVES, REPLACED, ChildLink
@@ -40,18 +43,22 @@ STOP_MARGIN_S = 10.0
 LAST_PATIENCE_S = 1.0
 """Seconds for a process to end after the second signal; tasks may have replaced its handlers."""
 REAP_EVERY_S = 1.0
+LAST_REPORTS_S = 2.0
+"""Seconds for the last reports of dead processes; their leases end by themselves later."""
 
 
 class ChildEnd(NamedTuple):
     """The end of a worker process; ``ended_by`` is the task that it named, "" if it named none.
 
-    ``parting`` is what the process said before it ended in order, "" if it said nothing.
+    ``parting`` is what the process said before it ended in order, "" if it said nothing. ``how``
+    tells people its code.
     """
 
     code: int
     has_served: bool
     ended_by: str = ""
     parting: str = ""
+    how: str = ""
 
 
 class TaskEnds:
@@ -74,7 +81,8 @@ class Supervisor:
 
     ``environment`` is added to this process's own for them. Processes that do not end within
     ``grace_s`` and a margin after a stop signal are killed. With ``health`` each process gets a
-    link over which that asks it; a service ``manager`` that watches needs it.
+    link over which that asks it; a service ``manager`` that watches needs it. Processes that end
+    without leaving the server go to ``reports``.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class Supervisor:
         *,
         health: ProcessesHealth | None = None,
         manager: ServiceManager | None = None,
+        reports: DeathReports | None = None,
     ) -> None:
         self._arguments = list(arguments)
         self._environment = {**os.environ, **environment}
@@ -99,6 +108,8 @@ class Supervisor:
         self._health = health
         self._reports = ServiceReports(manager or ServiceManager(), count)
         self._ends = TaskEnds()
+        self._deaths = reports
+        self._memory_kills = MemoryKills()
 
     async def run(self) -> int:
         """Keep the processes alive until a signal comes; return the exit code.
@@ -109,7 +120,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in stop_signals():
             loop.add_signal_handler(number, self._signals.take, number)
-        beside = [asyncio.create_task(self._reap_orphans())]
+        beside = [asyncio.create_task(self._look_around())]
         if self._health is not None:
             beside.append(asyncio.create_task(self._reports.watch(self._health)))
         try:
@@ -119,6 +130,8 @@ class Supervisor:
         finally:
             for task in beside:
                 task.cancel()
+            if self._deaths is not None:
+                await self._deaths.finish(LAST_REPORTS_S)
         return self._exit_code
 
     # --- one place ----------------------------------------------------------------------
@@ -195,7 +208,10 @@ class Supervisor:
                 _end_group(process.pid)
                 await end_task(following)
             link.read_rest()
-            return ChildEnd(code, link.has_served, link.ended_by, link.parting)
+            end = ProcessEnd(code, code == -signal.SIGKILL and self._memory_kills.is_recent)
+            if self._deaths is not None and link.worker_id:
+                self._deaths.report(Death(process.pid, link.worker_id, end))
+            return ChildEnd(code, link.has_served, link.ended_by, link.parting, str(end))
 
     async def _start(
         self, link: socket.socket, asked: socket.socket | None, may_wait: bool
@@ -219,7 +235,7 @@ class Supervisor:
             logger.warning(
                 "a worker process ended with %s while it drained; what it was running is lost and "
                 "runs again",
-                describe_ending(code),
+                end.how,
             )
             code = ExitCode.FAILED
         if code == ExitCode.NOT_HANDED_OVER or not self._exit_code:
@@ -270,14 +286,17 @@ class Supervisor:
 
     # --- others' children -----------------------------------------------------------------
 
-    async def _reap_orphans(self) -> None:
-        """Collect processes that became this one's children, as all orphans do in a container."""
-        while hasattr(os, "waitid"):
+    async def _look_around(self) -> None:
+        """Look every second for orphans, and for what the kernel has killed."""
+        while True:
             await asyncio.sleep(REAP_EVERY_S)
-            with suppress(ChildProcessError):
-                self._reap()
+            self._memory_kills.sample()
+            if hasattr(os, "waitid"):
+                with suppress(ChildProcessError):
+                    self._reap()
 
     def _reap(self) -> None:
+        """Collect processes that became this one's children, as all orphans do in a container."""
         options = os.WEXITED | os.WNOHANG
         while found := os.waitid(os.P_ALL, 0, options | os.WNOWAIT):
             if found.si_pid in self._children:
@@ -295,7 +314,7 @@ def _tell_end(end: ChildEnd, delay_s: float) -> None:
         return
     logger.warning(
         "a worker process ended with %s%s; another one starts in %.1f s",
-        describe_ending(end.code),
+        end.how,
         f" because of task {end.ended_by!r}" if end.ended_by else "",
         delay_s,
     )

@@ -28,7 +28,7 @@ from astrum_worker.running.task_logs import TaskLogs
 from astrum_worker.settling.ending import Ending, on_server_clock, settlement_of
 from astrum_worker.settling.settler import RunStream, Settler
 from astrum_worker.settling.storing import Outgoing
-from astrum_worker.supervisor_link import say_ended_by
+from astrum_worker.supervisor_link import say_ended_by, say_left
 from astrum_worker.upkeep.loop_block_detector import Blockage
 
 logger = logging.getLogger("astrum.worker")
@@ -99,6 +99,7 @@ class BlockedProcessEnd:
             await self._report_big(store, [one for one in reports if one.blob is not None])
             await self._return_unknown(store, told)
             await store.leave()
+            say_left()
         finally:
             await store.close()
 

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
 from astrum.errors import StoreError
 from astrum.protocol.drains import DrainRequest
+from astrum.protocol.process_end import ProcessEnd
+from astrum.protocol.records import pid_of
 from astrum.redis import LeaseClient
 from astrum_worker.config import WorkerConfig
+from astrum_worker.supervisor_link import say_left
 
 logger = logging.getLogger("astrum.worker")
 
 _RETRY_S = 1.0
 _JOIN_S = 5.0
+_LAST_JOIN_S = 3.0
 
 
 class StatusSource(Protocol):
@@ -122,6 +128,24 @@ class Lease:
         if thread is not None:
             await asyncio.to_thread(thread.join, _JOIN_S)
             self._client.close()
+
+    def end(self, code: int) -> None:
+        """End the thread and the lease: this process is about to end with ``code``, in disorder.
+
+        It blocks, for some seconds if the server does not answer; then the lease ends by itself.
+        """
+        self._stopping.set()
+        thread, self._thread = self._thread, None
+        if thread is None or pid_of(self._worker_id) != os.getpid():
+            return  # there is no lease yet or any more, or this is the child of a fork
+        thread.join(_LAST_JOIN_S)
+        if thread.is_alive():
+            return  # it uses the client, and may renew the lease yet
+        with suppress(OSError):
+            self._client.close()  # a task may have closed its descriptor
+        with suppress(StoreError):
+            self._client.end_lease(self._worker_id, ProcessEnd(code))
+            say_left()
 
     def pass_once(self) -> None:
         """Send a heartbeat if it is time, write a changed status, have the lease judged."""
