@@ -211,9 +211,17 @@ def plain_table(*columns: str) -> PlainTable:
 
 
 def status_of(stat: TaskExecutionStatistics, places: Places) -> str:
-    """Return the state of a task, or how it ended."""
+    """Return the state of a task, or how it ended.
+
+    A mapped task of which no child runs has the state of its child that matters most.
+    """
     place = places.get(stat.task_name)
-    return stat.status if place is None else place.state
+    if place is not None:
+        return place.state
+    waits = [places[row.task_name].state for row in stat.children if row.task_name in places]
+    if stat.status != "pending" or not waits:
+        return stat.status
+    return min(waits, key=lambda state: _ORDER.get(state, 0))
 
 
 def shown_tasks(
