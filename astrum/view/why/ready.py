@@ -9,7 +9,7 @@ from astrum.machine.budgets import LOSS_BUDGET
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import UNSERVED as UNSERVED_FAILURE
 from astrum.protocol.pauses import Pause, PauseKind
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 from astrum.view.run_list import UNLED_S
 from astrum.view.why.codes import NEEDS_PERSON, Code
 from astrum.view.why.explanation import Explanation

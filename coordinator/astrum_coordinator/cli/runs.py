@@ -96,7 +96,8 @@ def record_to_json(info: RunInfo) -> dict[str, Any]:
 
 def runs_table(found: list[ListedRun], workers: Versions) -> NotedTable:
     """Return one row per run; ``workers`` is what the live ones serve."""
-    from astrum_coordinator.display.report_view import STATUS_STYLE, duration_text, time_text
+    from astrum.runtime.durations import duration_text
+    from astrum_coordinator.display.report_view import STATUS_STYLE, time_text
     from astrum_coordinator.display.texts import NotedTable, Text
 
     table = NotedTable(*COLUMNS)

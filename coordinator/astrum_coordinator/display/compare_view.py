@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from astrum.runtime.durations import duration_text
 from astrum.runtime.visible_text import visible_name
 from astrum.view.report.comparing import LEAST_MS, LEAST_SHARE, Change, ComparedRun, Comparison
 from astrum_coordinator.display.json_values import to_json
 from astrum_coordinator.display.report_view import (
     STATUS_STYLE,
     count_text,
-    duration_text,
     plain_table,
     state_text,
 )
