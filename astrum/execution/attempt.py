@@ -50,6 +50,7 @@ class AttemptContext:
     told: Progress | None = field(default=None, repr=False, compare=False)
     trace: str = field(default="", repr=False, compare=False)
     log: CapturedLog | None = field(default=None, repr=False, compare=False)
+    keeps_prints: bool = field(default=True, repr=False, compare=False)
     _call: ThreadCall | None = field(default=None, repr=False, compare=False)
     _has_bad_progress: bool = field(default=False, repr=False, compare=False)
 

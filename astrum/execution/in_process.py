@@ -318,6 +318,7 @@ class InProcessRun:
             "",
             spec.timeout_s,
             plan.check_types,
+            keeps_prints=self._options.capture_print,
         )
         if spec.axes:
             context.index = told_index(self._tasks.index(command.task))
