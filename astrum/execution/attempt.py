@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("astrum.run")
 
 
-@dataclass(slots=True)
+@dataclass
 class AttemptContext:
     """The running attempt, as `current_attempt` returns it inside a task.
 
@@ -44,15 +44,16 @@ class AttemptContext:
     check_types: bool = True
     index: int | tuple[int, ...] | None = None
     key: str = ""
-    cancelled: bool = False
-    is_revoked: bool = field(default=False, repr=False, compare=False)
-    due_at: float = field(default=math.inf, repr=False, compare=False)
-    told: Progress | None = field(default=None, repr=False, compare=False)
     trace: str = field(default="", repr=False, compare=False)
-    log: CapturedLog | None = field(default=None, repr=False, compare=False)
-    keeps_prints: bool = field(default=True, repr=False, compare=False)
-    _call: ThreadCall | None = field(default=None, repr=False, compare=False)
-    _has_bad_progress: bool = field(default=False, repr=False, compare=False)
+    # What comes up while it runs. The class holds the defaults: most attempts set none of them.
+    cancelled: bool = field(default=False, init=False)
+    is_revoked: bool = field(default=False, init=False, repr=False, compare=False)
+    due_at: float = field(default=math.inf, init=False, repr=False, compare=False)
+    told: Progress | None = field(default=None, init=False, repr=False, compare=False)
+    log: CapturedLog | None = field(default=None, init=False, repr=False, compare=False)
+    keeps_prints: bool = field(default=True, init=False, repr=False, compare=False)
+    _call: ThreadCall | None = field(default=None, init=False, repr=False, compare=False)
+    _has_bad_progress: bool = field(default=False, init=False, repr=False, compare=False)
 
     def progress(self, done: float, total: float | None = None, text: str = "") -> None:
         """Tell how far this attempt is: so much is done, of so much, and one line of text.

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from astrum.errors import ResourceError
@@ -25,7 +25,7 @@ from astrum.execution.endings import (
 from astrum.execution.in_process_options import InProcessOptions
 from astrum.execution.in_process_values import LiveValues, WireValues
 from astrum.execution.input_lists import lengths_of_inputs
-from astrum.execution.invoke import Flow, Invoker
+from astrum.execution.invoke import BoundTask, Flow, Invoker
 from astrum.execution.kept_logs import KeptLogs
 from astrum.execution.log_capture import capturing
 from astrum.execution.ordered_places import OrderedPlaces
@@ -36,6 +36,7 @@ from astrum.execution.run_log import STARTS_HERE, with_log
 from astrum.execution.task_reuse import TaskReuser
 from astrum.execution.threads import drop
 from astrum.machine.events import (
+    SUCCESS,
     AttemptSettled,
     CancelRequested,
     CleanupStopped,
@@ -121,7 +122,8 @@ class InProcessRun:
         self._to_start = TaskReuser(self._attempt, own=CURRENT)
         self._dropped: set[tuple[int, int]] = set()
         self._is_over = False
-        self._limits_cleanup = False
+        # Whether the run has yet to stop and may then clean up, for a limited time.
+        self._may_clean_up = not flow.plan.is_plain
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self) -> ExecutionReport:
@@ -213,14 +215,14 @@ class InProcessRun:
 
     def _take_in(self, event: Event) -> None:
         commands = self._state.handle(event)
-        if self._state.stopping and not self._limits_cleanup:
+        if self._may_clean_up and self._state.stopping:
             self._limit_cleanup()
         if commands or self._observer is not None:
             self._obey(event, commands)
 
     def _limit_cleanup(self) -> None:
         until, limit_s = self._state.cleanup_until, self._flow.plan.cleanup_s
-        self._limits_cleanup = True
+        self._may_clean_up = False
         if until is not None:
             event = CleanupStopped.too_late(until, limit_s)
             self._timers[_CLEANUP_TIMER] = self._loop.call_later(limit_s, self._take_in, event)
@@ -293,56 +295,56 @@ class InProcessRun:
         context = self._running.pop(task, _NOTHING)[1]
         if self._patience:
             self._cancel_timer(task)
-        outcome, _, failure, started_at, ended_at, seen = result
-        times = (started_at, ended_at, ended_at)
-        log = None if context is None else context.log
-        kept = b"" if log is None else self.logs.keep(task, attempt, outcome, log)
-        self._take_in(
-            AttemptSettled(task, attempt, outcome, *times, "", failure, seen=seen, log=kept)
-            if seen or kept
-            else AttemptSettled(task, attempt, outcome, *times, "", failure)
+        outcome, _, failure, started_at, at, seen = result
+        kept = b""
+        if context is not None and context.log is not None:
+            kept = self.logs.keep(task, attempt, outcome, context.log)
+        event = AttemptSettled(
+            task, attempt, outcome, started_at, at, at, "", failure, seen=seen, log=kept
         )
+        self._take_in(event)
         if self._is_over:
             self._close_if_idle()
 
     # --- one attempt --------------------------------------------------------------------
 
-    def _context(self, command: Dispatch, spec: TaskSpec) -> AttemptContext:
+    def _context(self, task: int, attempt: int, spec: TaskSpec) -> AttemptContext:
         plan = self._flow.plan
         context = AttemptContext(
             self._run_id,
             spec.task_id,
-            command.attempt,
+            attempt,
             spec.retry.max_retries,
             plan.namespace,
             "",
             spec.timeout_s,
             plan.check_types,
-            keeps_prints=self._options.capture_print,
         )
+        if not self._options.capture_print:
+            context.keeps_prints = False
         if spec.axes:
-            context.index = told_index(self._tasks.index(command.task))
-            context.key = self._values.key(command.task)
+            context.index = told_index(self._tasks.index(task))
+            context.key = self._values.key(task)
         return context
 
     async def _attempt(self, command: Dispatch, job: asyncio.Task[None]) -> None:
-        task = command.task
-        if self._dropped and (task, command.attempt) in self._dropped:
+        task, attempt, *_ = command
+        if self._dropped and (task, attempt) in self._dropped:
             return
         spec = self._tasks.specs[task]
-        context = self._context(command, spec)
+        context = self._context(task, attempt, spec)
         self._running[task] = job, context
         started_at = time.time()
         try:
-            uses = self._flow.tasks[spec.task_id].resources
-            resources = await self._resources.values(uses) if uses else {}
+            bound = self._flow.tasks[spec.task_id]
+            resources = await self._resources.values(bound.resources) if bound.resources else None
             if spec.timeout_s is not None and spec.lane == "async":
                 self._abandon_after(spec.timeout_s + SWALLOW_GRACE_S, task, context)
             if self._free_threads is None or spec.lane == "async":
-                result = await self._invoke(task, spec, context, job, resources)
+                result = await self._invoke(task, spec, bound, context, job, resources)
             else:
                 async with self._free_threads.place(self._tasks.priorities[task] | task):
-                    result = await self._invoke(task, spec, context, job, resources)
+                    result = await self._invoke(task, spec, bound, context, job, resources)
         except (asyncio.CancelledError, ResourceError) as error:  # the latter ends the run
             result = ended_by(error, context, started_at)
         except GeneratorExit as error:
@@ -358,14 +360,14 @@ class InProcessRun:
         if self._running.get(task, _NOTHING)[1] is not context:  # abandoned, perhaps tried again
             drop(result.value)
             return
-        self._settle(task, command.attempt, self._keep(task, result))
+        self._settle(task, attempt, self._keep(task, spec, result))
 
-    def _keep(self, task: int, result: AttemptResult) -> AttemptResult:
+    def _keep(self, task: int, spec: TaskSpec, result: AttemptResult) -> AttemptResult:
         """Keep the value of a success for its readers; return how the attempt ended after all."""
-        if result.outcome is not Outcome.SUCCEEDED:
+        if result.outcome is not SUCCESS:
             return result
         try:
-            seen = self._values.keep(task, result.value)
+            seen = self._values.keep(task, spec, result.value)
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:
@@ -373,20 +375,27 @@ class InProcessRun:
             return value_failure(error, "result")
         return result._replace(seen=seen) if seen else result
 
-    async def _invoke(
+    def _invoke(
         self,
         task: int,
         spec: TaskSpec,
+        bound: BoundTask,
         context: AttemptContext,
         job: asyncio.Task[None],
-        resources: Mapping[str | int, Any],
-    ) -> AttemptResult:
+        resources: Mapping[str | int, Any] | None,
+    ) -> Awaitable[AttemptResult]:
+        """Return what to await for the end of an attempt."""
+        # It is not async itself: a further coroutine for each attempt would cost more.
         try:
-            arguments = self._values.arguments(task) if spec.bindings else {}
+            arguments = self._values.arguments(task, spec) if spec.bindings else {}
             if resources:
                 arguments |= resources
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException as error:  # a property in user code may raise anything
-            return value_failure(error, "arguments")
-        return await self._invoker.invoke(self._flow.tasks[spec.task_id], context, arguments, job)
+            return _at_once(value_failure(error, "arguments"))
+        return self._invoker.invoke(bound, context, arguments, job)
+
+
+async def _at_once(result: AttemptResult) -> AttemptResult:
+    return result

@@ -48,12 +48,11 @@ class LiveValues:
         self._readings = Readings(self._plan)
         self._name_elements_of_inputs()
 
-    def keep(self, task: int, value: Any) -> tuple[int, ...]:
+    def keep(self, task: int, spec: TaskSpec, value: Any) -> tuple[int, ...]:
         """Keep the result of a task, and return what is seen of it.
 
         Raises kinds of `TransportError`.
         """
-        spec = self._tasks.specs[task]
         if not spec.watches:
             self._results[task] = self._kept(task, spec, value)
             return ()
@@ -62,15 +61,21 @@ class LiveValues:
         self._name_elements(task, spec, value)
         return seen
 
-    def arguments(self, task: int) -> dict[str | int, Any]:
+    def arguments(self, task: int, spec: TaskSpec) -> dict[str | int, Any]:
         """Return the arguments of a task whose needs have ended; raises `TransportError`."""
-        spec = self._tasks.specs[task]
+        found: dict[str | int, Any] = {}
         if self._is_plain:
-            found = {b.parameter: self._whole(spec, b) for b in spec.bindings}
+            inputs, results, index = self._live_inputs, self._results, self._index
+            for binding in spec.bindings:
+                source = binding.source
+                value = inputs[source] if binding.origin == "input" else results[index[source]]
+                found[binding.parameter] = (
+                    self._part(spec, binding, value) if binding.path else value
+                )
         else:
-            index = self._tasks.index(task)
+            place = self._tasks.index(task)
             found = {
-                reading.binding.parameter: self._read(spec, reading, index)
+                reading.binding.parameter: self._read(spec, reading, place)
                 for reading in self._readings.of(self._tasks.template(task))
             }
         if spec.optional:
@@ -107,25 +112,19 @@ class LiveValues:
 
     # --- reading ------------------------------------------------------------------------
 
-    def _whole(self, spec: TaskSpec, binding: Binding) -> Any:
-        if binding.origin == "input":
-            value = self._live_inputs[binding.source]
-        else:
-            value = self._results[self._index[binding.source]]
-        return self._part(spec, binding, value) if binding.path else value
-
     def _read(self, spec: TaskSpec, reading: Reading, index: tuple[int, ...]) -> Any:
         binding = reading.binding
         if reading.axis is not None:
             return self._element(spec, reading, index)
         if binding.origin == "input":
-            return self._whole(spec, binding)
-        numbers = reading.numbers(self._tasks, index)
-        if reading.is_list:
-            return self._list(spec, binding, numbers)
-        if not self._has(numbers):
-            return self._without_single(spec, binding, numbers)
-        value = self._results[numbers]
+            value = self._live_inputs[binding.source]
+        else:
+            numbers = reading.numbers(self._tasks, index)
+            if reading.is_list:
+                return self._list(spec, binding, numbers)
+            if not self._has(numbers):
+                return self._without_single(spec, binding, numbers)
+            value = self._results[numbers]
         return self._part(spec, binding, value) if binding.path else value
 
     def _has(self, number: int | None) -> TypeGuard[int]:
@@ -227,13 +226,12 @@ class WireValues(LiveValues):
         self._blobs: dict[str, bytes] = {}
         self._store(*(one.blob for one in encoded.values()))
 
-    def arguments(self, task: int) -> dict[str | int, Any]:
+    def arguments(self, task: int, spec: TaskSpec) -> dict[str | int, Any]:
         # To join the arguments only checks their size: all of them travel in one message.
         data = self._sent.arguments_at_hand(task)
         if data is None:
             data = self._fetched(self._sent.fetching_arguments(task))
         self._store(*self._sent.take_unstored())
-        spec = self._tasks.spec(task)
         received = [
             (parameter, self._receive(spec, parameter, part))
             for parameter, part in unpack_arguments(data).items()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from astrum.data_transport import fitted
 from astrum.data_transport.absent import fill_absent, own_copy
@@ -30,7 +30,7 @@ from astrum.execution.endings import (
 )
 from astrum.execution.large_values import Aside, is_large
 from astrum.execution.threads import ThreadPool, drop
-from astrum.machine.events import Outcome
+from astrum.machine.events import SUCCESS
 from astrum.planning.plan import Lane, Plan
 from astrum.planning.resources import ResourceUse
 from astrum.runtime.forks import FORKS, run_here
@@ -98,13 +98,14 @@ class Invoker:
         CURRENT.set(context)
         job, started_at = job or asyncio.current_task(), time.time()
         depth = FORKS.depth
-        outcome, value, failure = Outcome.SUCCEEDED, None, None
+        outcome, value, failure = SUCCESS, None, None
         try:
             positional: list[Any] = []
-            named: dict[str, Any] = {}
-            if task.inputs.supplies or _is_large_work(task, context, arguments):
+            named: dict[Any, Any] = {}
+            inputs = task.inputs
+            if inputs.supplies or (inputs.expected and _is_large_work(task, context, arguments)):
                 positional, named = await self._bind_awaiting(task, context, arguments)
-            elif arguments or task.inputs.defaults:
+            elif arguments or inputs.defaults:
                 positional, named = _bind(task, context, arguments)
             if task.lane == "async" and context.timeout_s is None:
                 value = await task.function(*positional, **named)
@@ -129,7 +130,7 @@ class Invoker:
 
     async def _bind_awaiting(
         self, task: BoundTask, context: AttemptContext, arguments: dict[str | int, Any]
-    ) -> tuple[list[Any], dict[str, Any]]:
+    ) -> tuple[list[Any], dict[Any, Any]]:
         """Bind arguments if that takes an await: for providers, or for checks of large values."""
         if task.inputs.supplies:
             arguments |= await self._supply(task, context)
@@ -142,7 +143,7 @@ class Invoker:
         task: BoundTask,
         context: AttemptContext,
         positional: list[Any],
-        named: dict[str, Any],
+        named: dict[Any, Any],
     ) -> Any:
         if task.lane == "async":
             return await task.function(*positional, **named)
@@ -206,30 +207,33 @@ def _is_large_work(
     task: BoundTask, context: AttemptContext, values: Mapping[str | int, Any]
 ) -> bool:
     """Return whether a check of the types of these values would block the event loop."""
-    expected = task.inputs.expected
-    if not context.check_types or not expected:
+    if not context.check_types:
         return False
+    expected = task.inputs.expected
     return any(parameter in expected and is_large(values[parameter]) for parameter in values)
 
 
 def _bind(
     task: BoundTask, context: AttemptContext, values: dict[str | int, Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """Split values into positional and named ones, made to fit their declared types."""
-    for parameter, (default, depth) in task.inputs.fills.items():
-        if parameter in values:
-            values[parameter] = fill_absent(values[parameter], depth, default)
-    if context.check_types and task.inputs.expected:
+) -> tuple[list[Any], dict[Any, Any]]:
+    """Split values into positional and named ones, made to fit their declared types.
+
+    The named ones are what is left of ``values``.
+    """
+    inputs = task.inputs
+    if inputs.fills:
+        for parameter, (default, depth) in inputs.fills.items():
+            if parameter in values:
+                values[parameter] = fill_absent(values[parameter], depth, default)
+    if context.check_types and inputs.expected:
         _fit_all(task, values)
-    for parameter, default in task.inputs.defaults.items():
+    for parameter, default in inputs.defaults.items():
         if parameter not in values:
             values[parameter] = own_copy(default)
     positions = [p for p in values if type(p) is int]
     if not positions:
-        return [], cast("dict[str, Any]", values)
-    positions.sort()
-    named = {p: value for p, value in values.items() if isinstance(p, str)}
-    return [values[p] for p in positions], named
+        return [], values
+    return [values.pop(p) for p in sorted(positions)], values
 
 
 def _fit_all(task: BoundTask, values: dict[str | int, Any]) -> None:

@@ -137,7 +137,8 @@ def by_task(state: RunState, results: Mapping[int, Any]) -> dict[str, Any]:
     """
     tasks, states = state.tasks, state.states
     if state.plan.is_plain:
-        return {tasks.specs[number].task_id: value for number, value in results.items()}
+        specs = tasks.specs
+        return {specs[number].task_id: value for number, value in results.items()}
     had = {number: value for number, value in results.items() if states[number] == SUCCEEDED}
     templates = [tasks.template(number) for number in had]
     templates += [task for task in tasks.roots if states[task] == SUCCEEDED]

@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.task_table import TaskTable
 
 TOLERANCE_S = 0.005
 """The store records whole milliseconds, and synchronized clocks still differ a little."""
+_worker_id = attrgetter("worker_id")
 
 
 def on_one_clock(
@@ -27,6 +29,8 @@ def on_one_clock(
     ``created_at`` is when the run was created. Attempts in process, and those that a coordinator
     ended for a worker, have no other clock than that.
     """
+    if not any(map(_worker_id, settled)):
+        return settled
     earliest = list(_earliest(settled, tasks, created_at))
     clocks: dict[str, _Clock] = {}
     for event, after in zip(settled, earliest, strict=True):

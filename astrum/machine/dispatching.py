@@ -242,7 +242,8 @@ class Dispatching:
         """Dispatch what is ready, as far as there is room, in the order of `plan.priorities`."""
         commands: list[Command] = []
         states, attempts, budgets = self.states, self.attempts, self._budgets.by_task
-        heap, stream, exclusive, never_began = self._heaps[0], FIRST_STREAM, False, 0
+        heap, stream = self._heaps[0], FIRST_STREAM
+        exclusive, never_began = False, 0
         is_simple = self._is_simple and not self._elsewhere and not self._budgets.exclusive
         bound = self._first_bound if is_simple else self._limit
         if not is_simple:  # what left the first stream was not noted, see `_elsewhere`
@@ -263,8 +264,7 @@ class Dispatching:
                 self._enter(task, stream)
             if budgets:
                 never_began = self._budgets.peek(task).never_began
-            row = (task, attempt, exclusive, never_began, stream)
-            commands.append(_new_tuple(Dispatch, row))
+            commands.append(_new_tuple(Dispatch, (task, attempt, exclusive, never_began, stream)))
         return commands
 
     def _next_choice(self) -> tuple[list[int], int, bool] | None:

@@ -34,6 +34,10 @@ class Outcome(IntEnum):
     SKIPPED = 8
 
 
+SUCCESS, NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
+"""Plain names, for code that runs for each attempt: to look up a member of an enum takes as long as
+the comparison with it."""
+
 # --- events ----------------------------------------------------------------------------------
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from astrum.machine.clocks import on_one_clock
@@ -38,6 +39,7 @@ _TASK_STATUS: dict[int, str] = {
     BLOCKED: "blocked",
 }
 NOT_STARTED = "not started"
+_needs = attrgetter("needs")
 
 
 class RunTimes(NamedTuple):
@@ -93,7 +95,7 @@ def build_report(
         blocked_tasks=counts[BLOCKED],
         execution_state=ExecutionState((ended_as or "running") if is_led else "pending"),
         stage_statistics=stages,
-        task_statistics=[stat for stat in tasks if stat is not None],
+        task_statistics=list(filter(None, tasks)),
         error_summary=error_summary(state),
         original_tasks={spec.task_id: list(spec.needs) for spec in plan.tasks},
         tail_tasks=[spec.task_id for spec in plan.tasks if not spec.awaited],
@@ -134,48 +136,39 @@ class _Rows:
     def __init__(self, state: RunState, times: RunTimes, *, is_over: bool) -> None:
         self.state = state
         self.is_over = is_over
-        self.attempts: list[list[AttemptSettled] | None] = [None] * len(state.states)
+        self.names = names = state.tasks.names()
+        self.attempts: list[list[TaskAttemptStatistics]] = [[] for _ in names]
+        attempts, specs, retried = self.attempts, state.tasks.specs, state.attempt_log.retried
         for event in on_one_clock(state.attempt_log.settled, state.tasks, times.planned_at):
-            known = self.attempts[event.task]
-            if known is None:
-                self.attempts[event.task] = [event]
-            else:
-                known.append(event)
+            task = event.task
+            rows, max_retries = attempts[task], specs[task].retry.max_retries
+            rows.append(_attempt_row(len(rows) + 1, event, names[task], max_retries, retried))
 
     def row(self, task: int, spec: TaskSpec, stage_id: int) -> TaskExecutionStatistics:
         """Return the row of a task of the plan, or of a child."""
-        state, max_retries = self.state, spec.retry.max_retries
-        rows: list[TaskAttemptStatistics] = []
-        name = state.tasks.name(task)
-        start = end = 0.0
-        for event in self.attempts[task] or ():
-            rows.append(
-                _attempt_statistics(
-                    len(rows) + 1, event, name, max_retries, state.attempt_log.retried
-                )
-            )
-        if rows:
-            start, end = rows[0].start_time, rows[-1].end_time
+        state, rows = self.state, self.attempts[task]
+        start, end = (rows[0].start_time, rows[-1].end_time) if rows else (0.0, 0.0)
         task_state = state.states[task]
-        error = root = None
+        error = because = None
         reused_from = ""
         if task_state != SUCCEEDED:
             error = _error_message(state, task, rows, self.is_over)
             root = state.because(task)
+            because = None if root is None else self.names[root]
         elif not rows:
             reused_from = state.attempt_log.reused.get(task, "")
         return TaskExecutionStatistics(
-            name,
+            self.names[task],
             stage_id,
             start,
             end,
             end - start if end > start else 0.0,
             _TASK_STATUS.get(task_state) or _unended_status(task_state, self.is_over),
             error,
-            max_retries,
+            spec.retry.max_retries,
             len(rows),
             rows,
-            None if root is None else state.tasks.name(root),
+            because,
             reused_from=reused_from,
         )
 
@@ -253,18 +246,17 @@ def not_run_because(state: RunState, task: int, root: int) -> str:
     return f"{name!r} {'was ' if how != 'failed' else ''}{how}"
 
 
-def _attempt_statistics(
+def _attempt_row(
     number: int,
     event: AttemptSettled,
-    task_id: str,
+    name: str,
     max_retries: int,
     retried: Mapping[tuple[int, int], int],
 ) -> TaskAttemptStatistics:
-    task, attempt, outcome, start, end, recorded_at, worker_id, failure, *_ = event
-    blocked = event.blocked
+    task, attempt, outcome, start, end, recorded_at, worker_id, failure, _, blocked, *_ = event
     start, end = start or recorded_at, end or recorded_at
     return TaskAttemptStatistics(
-        task_id,
+        name,
         number,
         max_retries,
         start,
@@ -313,14 +305,14 @@ def _stage(
     tasks: list[TaskExecutionStatistics | None],
 ) -> TaskStageStatistics:
     if len(numbers) == 1:  # a chain has as many stages as tasks
-        spec = plan.tasks[numbers[0]]
+        (number,) = numbers
+        spec, stat = plan.tasks[number], tasks[number]
         names, waits = [spec.task_id], list(spec.needs)
-        stat = tasks[numbers[0]]
         start, end = (stat.start_time, stat.end_time) if stat and stat.attempt_count else (0.0, 0.0)
     else:
         specs = [plan.tasks[task] for task in numbers]
         ran = [stat for task in numbers if (stat := tasks[task]) and stat.attempt_count]
-        names, waits = [spec.task_id for spec in specs], list(dict.fromkeys(_needs(specs)))
+        names, waits = [spec.task_id for spec in specs], _once(map(_needs, specs))
         start = min([stat.start_time for stat in ran], default=0.0)
         end = max([stat.end_time for stat in ran], default=0.0)
     return TaskStageStatistics(
@@ -336,6 +328,5 @@ def _stage(
     )
 
 
-def _needs(specs: list[TaskSpec]) -> Iterator[str]:
-    for spec in specs:
-        yield from spec.needs
+def _once(names: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(names)))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from astrum.machine.events import AttemptSettled, Outcome
+from astrum.machine.events import SUCCESS, AttemptSettled, Outcome
 from astrum.machine.failure import QUARANTINED
 from astrum.machine.state import RunState
 from astrum.machine.task_state import ENDED, FAILED, READY, SUCCEEDED
 
 LONGEST_FAILURE = 300
 """The number of characters of a failure that the list of runs shows."""
-_SUCCESS = Outcome.SUCCEEDED
 _ONE_IF_READY = bytes(state == READY for state in range(256))
 
 
@@ -89,7 +88,7 @@ class RunCounter:
     def _count_unsuccessful(self) -> None:
         log = self.state.attempt_log
         for event in log.settled[self._seen :]:
-            if event.outcome is not _SUCCESS:
+            if event.outcome is not SUCCESS:
                 self._lost += event.outcome is Outcome.LOST
                 if log.was_retried(event):
                     self._retried += 1

@@ -48,9 +48,12 @@ There are three separate budgets: errors of the user's code (the task's `RetryPo
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 
 from astrum.machine.events import (
+    NEVER_BEGAN,
+    SUCCESS,
     AttemptFoundOutstanding,
     AttemptSettled,
     AttemptWithdrawn,
@@ -86,8 +89,7 @@ from astrum.machine.task_state import (
 )
 from astrum.planning.plan import Plan
 
-# Plain names too: to look up a member of an enum takes as long as the comparison with it.
-_SUCCESS, _NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
+_awaited = attrgetter("awaited")
 
 
 class RunState(Stopping):
@@ -108,7 +110,7 @@ class RunState(Stopping):
     ) -> None:
         super().__init__(plan, capacity, lengths)
         self._run_key = run_key
-        self._awaited_left = sum(spec.awaited for spec in plan.tasks)
+        self._awaited_left = sum(map(_awaited, plan.tasks))
         self._has_tails = self._awaited_left < len(plan.tasks)
         self._needs_left = [len(spec.needs) for spec in plan.tasks]
         self._extend(len(plan.tasks))
@@ -164,9 +166,7 @@ class RunState(Stopping):
         if self.stopping and not self._has_cleanup:
             return self._revoke_outstanding() + self._finish_if_over()
         self._sort_ready()
-        delays: list[Command] = [
-            self._delay(task) for task, state in enumerate(self.states) if state == BACKING_OFF
-        ]
+        delays: list[Command] = [self._delay(task) for task in self.tasks_in(BACKING_OFF)]
         return delays + self._revoke_outstanding() + self._proceed()
 
     def handle(self, event: Event) -> list[Command]:
@@ -237,28 +237,29 @@ class RunState(Stopping):
     # --- attempts -----------------------------------------------------------------------
 
     def _on_settled(self, event: AttemptSettled) -> list[Command]:
+        task, outcome = event.task, event.outcome
         self.outstanding_count -= 1
-        stream = self._leave(event.task) if self._elsewhere else FIRST_STREAM
+        stream = self._leave(task) if self._elsewhere else FIRST_STREAM
         if self._gates is not None and self._started:
-            self._pass_gate(event.task)
-        if event.outcome is _NEVER_BEGAN:
-            return self._on_never_began(event.task)
+            self._pass_gate(task)
+        if outcome is NEVER_BEGAN:
+            return self._on_never_began(task)
         self.attempt_log.settled.append(event)
         if stream != FIRST_STREAM:
             self._ended_elsewhere[stream] = self._ended_elsewhere.get(stream, 0) + 1
-        if event.outcome is _SUCCESS:
+        if outcome is SUCCESS:
             if self._is_plain:
-                self._succeed(event.task)
-            elif misfit := self._misfit(event.task, event.seen):
-                return self._fail(event.task, Failure((MISFIT,), misfit))
+                self._succeed(task)
+            elif misfit := self._misfit(task, event.seen):
+                return self._fail(task, Failure((MISFIT,), misfit))
             else:
-                self._succeed_as_seen(event.task, event.seen)
+                self._succeed_as_seen(task, event.seen)
             if any(self._heaps) or self._stopping is not None or not self._awaited_left:
                 return self._proceed()
             return []
-        if event.outcome is Outcome.SKIPPED:
+        if outcome is Outcome.SKIPPED:
             return self._on_skipped(event)
-        if not self._may_run(event.task):
+        if not self._may_run(task):
             self._end_while_stopping(event)
             return self._proceed()
         return self._on_unsuccessful(event)
@@ -295,8 +296,8 @@ class RunState(Stopping):
             self._awaited_left -= 1
         needs_left = self._needs_left
         for dependent in self.tasks.dependents[task]:
-            needs_left[dependent] -= 1
-            if not needs_left[dependent] and self.states[dependent] == WAITING:
+            left = needs_left[dependent] = needs_left[dependent] - 1
+            if not left and self.states[dependent] == WAITING:
                 self._make_ready(dependent)
 
     def _on_unsuccessful(self, event: AttemptSettled) -> list[Command]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from astrum.machine.places import Index, Place, find_place, matching
 from astrum.planning.axes import ListSource
@@ -16,6 +17,7 @@ from astrum.planning.graph import ListEdge
 from astrum.planning.plan import Plan, TaskSpec
 
 _NAME = re.compile(r"(.+?)\[(.*)\]", re.DOTALL)
+_task_id = attrgetter("task_id")
 
 
 class TaskTable:
@@ -78,6 +80,14 @@ class TaskTable:
         if not self._firsts or (place := self.place_of(task)) is None:
             return task_id
         return f"{task_id}[{self.label(task, place)}]"
+
+    def names(self) -> list[str]:
+        """Return the name of each task by number, as `name` gives it."""
+        names = list(map(_task_id, self.specs))
+        for place in self._blocks:
+            for child in place.children():
+                names[child] = f"{names[child]}[{self.label(child, place)}]"
+        return names
 
     def label(self, task: int, place: Place) -> str:
         """Return what is in the brackets of a child's name."""

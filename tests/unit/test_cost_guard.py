@@ -6,19 +6,32 @@ one costs it thirty times as much. The absolute guard compares with a loop of pl
 A neighbour that empties the processor's caches can make one measurement of a linear step look
 three times too large, and does so for seconds. So a step is measured until it is seen to be cheap,
 the least cost of each size counts, and only one that is dear every time fails.
+
+What a plain task costs in process as a whole is bounded in instructions of bytecode, which no
+neighbour changes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import math
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 
 import pytest
 
 from astrum import DynamicScheduler, TaskOrder
+from astrum.data_transport.bindings import Binding, TaskInputs
+from astrum.execution import task_reuse
+from astrum.execution.in_process import run_in_process
+from astrum.execution.in_process_options import InProcessOptions
+from astrum.execution.invoke import BoundTask, Flow
 from astrum.machine import (
     AttemptSettled,
     CancelRequested,
@@ -37,6 +50,7 @@ from astrum.planning.planner import upstream_first
 from astrum.values.arguments import pack_arguments
 from astrum.values.codec import Codec
 from astrum_coordinator.display.progress import RunProgress
+from tests.instructions import instructions, shown
 
 SMALL, LARGE = 1_000, 30_000
 MAX_GROWTH = 3.5
@@ -215,9 +229,9 @@ LIMITS: list[tuple[Step, tuple[Shape, ...], float]] = [
     (think_routed, SHAPES, 1_000),
     (cancel, (wide,), 400),
     (watch, SHAPES, 550),
-    (report, SHAPES, 800),
+    (report, SHAPES, 500),
     (plan, SHAPES, 700),
-    (build, SHAPES, 320),
+    (build, SHAPES, 250),
     (encode, (wide,), 260),
     (splice, (wide,), 20),
 ]
@@ -290,3 +304,54 @@ def test_a_task_costs_the_same_in_a_large_run_and_not_much(
     pytest.fail(
         f"always {cost.growth:.1f} times as much in a large run, {cost.turns:.0f} turns of a loop"
     )
+
+
+# --- instructions of bytecode -----------------------------------------------------------------
+
+# By Python version, of a task in a run in process: about 1 % more than it is.
+MOST_INSTRUCTIONS: dict[tuple[int, int], dict[Shape, int]] = {
+    (3, 11): {wide: 1_445, chain: 1_735, layered: 1_810},
+    (3, 12): {wide: 1_375, chain: 1_645, layered: 1_720},
+    (3, 13): {wide: 1_300, chain: 1_565, layered: 1_645},
+}
+
+
+def flow_of(shape: Shape, tasks: int) -> Flow:
+    """Return a flow of tasks that do nothing with the results of all that they need."""
+
+    async def nothing(*_: object) -> None: ...
+
+    specs, bound = [], {}
+    for spec in plan_of(shape, tasks).tasks:
+        bindings = tuple(Binding(place, need) for place, need in enumerate(spec.needs))
+        specs.append(spec._replace(bindings=bindings))
+        bound[spec.task_id] = BoundTask(spec.task_id, nothing, TaskInputs(bindings), "async")
+    return Flow(Plan("guard", tuple(specs)), bound)
+
+
+def run_flow(flow: Flow) -> None:
+    run = run_in_process(flow, InProcessOptions())
+    report = Context().run(asyncio.run, run)  # the tests' own context variables cost something
+    assert report.execution_state == "completed"
+
+
+def added_instructions(shape: Shape) -> Counter[str]:
+    """Return what two hundred more tasks execute, by the name of the function."""
+    small, large = (flow_of(shape, tasks) for tasks in (WIDTH, 3 * WIDTH))
+    more = instructions(lambda: run_flow(large))
+    more.subtract(instructions(lambda: run_flow(small)))
+    return more
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_plain_task_executes_no_more_bytecode_in_process_than_it_has_to(
+    shape: Shape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = MOST_INSTRUCTIONS.get(sys.version_info[:2])
+    if most is None:
+        pytest.skip("nothing is known of this Python version")
+    monkeypatch.setattr(task_reuse, "TURN_S", math.inf)  # counting takes time
+    run_flow(flow_of(shape, 2))  # caches are filled
+    more = added_instructions(shape)
+    cost = more.total() / (2 * WIDTH)
+    assert cost < most[shape], f"{cost:.0f}, of which\n{shown(more, 2 * WIDTH)}"

@@ -21,7 +21,7 @@ class Finder:
         self.fails = fails
         self.searches = 0
         store = SimpleNamespace(
-            live_coordinators=self.nobody,
+            live_coordinators=self.alive,
             server_time=self.now,
             without_chronicle=self.without,
             unkept=self.unkept,
@@ -31,7 +31,7 @@ class Finder:
         context: Any = SimpleNamespace(store=store, config=config, owner="here")
         self.service = MissingChronicles(context, self, self)  # type: ignore[arg-type]
 
-    async def nobody(self) -> frozenset[str]:
+    async def alive(self) -> frozenset[str]:
         return frozenset()
 
     async def now(self) -> float:

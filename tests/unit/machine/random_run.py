@@ -257,7 +257,8 @@ class RandomRun:
         revoked = {(c.task, c.attempt) for c in commands if isinstance(c, Revoke)}
         assert ours.finished is not None or revoked == self.revoked & self.outstanding.items()
         names = [ours.tasks.name(task) for task in range(len(ours.states))]
-        assert [theirs.tasks.name(task) for task in range(len(theirs.states))] == names
+        assert ours.tasks.names() == names
+        assert theirs.tasks.names() == names
         assert ours.attempts == theirs.attempts
         for task, name in enumerate(names):
             mine, other = ours.states[task], theirs.states[task]

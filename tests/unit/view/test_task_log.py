@@ -49,7 +49,7 @@ def test_a_line_without_a_possible_time_is_shown_all_the_same() -> None:
     assert line_text(LogLine(1e300, 25, "a", "b")) == "00:00:00.000 25 a: b"
 
 
-def test_a_part_that_was_left_out_while_its_attempt_ran_is_no_log_that_is_missing() -> None:
+def test_a_part_that_was_left_out_while_its_attempt_ran_does_not_count_as_a_missing_log() -> None:
     parts = LogsLeftOut(0, 1.0, 2**20)
     assert left_out_logs_text(parts) == ""
     told = "logs of running attempts left out since 1970-01-01 00:00:01 UTC (limit 1 MiB)"
