@@ -87,7 +87,7 @@ class _AboveRoot(logging.Logger):
         self.parent, logging.root.parent = logging.root.parent, self
 
     def end(self) -> None:
-        """Leave it, if nobody else has taken it."""
+        """Leave it, unless another has taken it."""
         if logging.root.parent is self:
             logging.root.parent = self.parent
 

@@ -103,8 +103,8 @@ def left_out_text(count: int) -> str:
 def left_out_logs_text(left_out: LogsLeftOut, *, with_parts: bool = False) -> str:
     """Return the line that says that logs of a run are not kept, "" if all are.
 
-    Only ``with_parts`` it tells of parts that were left out while their attempts ran: the whole log
-    may have been kept at the end.
+    ``with_parts`` it also says so if only parts were left out while their attempts ran: the whole
+    logs may have been kept at the end.
 
     >>> left_out_logs_text(LogsLeftOut(1200, 0.0, 64 * 1024 * 1024))
     'logs of about 1,200 attempts left out since 1970-01-01 00:00:00 UTC (limit 64 MiB)'
