@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from astrum import AstrumConfig, current_attempt
+from astrum import AstrumConfig, Each, Ref, SchedulerRegistry, current_attempt
 from astrum.config import DEFAULT_TASK_LOGS_LIMIT
 from astrum.execution.log_capture import PrintCapture, capture_logs
 from astrum.machine import ExecutionReport
@@ -84,7 +84,26 @@ async def test_what_astrum_itself_says_is_in_no_log(caplog: pytest.LogCaptureFix
     assert "task speaks: attempt 1 starts" in caplog.text
 
 
-async def test_children_are_named_and_a_long_log_is_cut_as_on_workers() -> None:
+async def test_each_child_has_a_log_under_its_own_name() -> None:
+    flow = SchedulerRegistry("children")
+
+    @flow.task
+    async def rows() -> list[str]:
+        return ["a", "b"]
+
+    @flow.task(retry=1, on_failure="continue")
+    async def check(row: Ref[str, Each("rows")]) -> None:
+        log.warning("%s in attempt %d", row, current_attempt().attempt)
+        raise ValueError(row)
+
+    assert kept(await flow.run()) == {
+        (f"check[{place}]", attempt): [f"{row} in attempt {attempt}"]
+        for place, row in enumerate("ab")
+        for attempt in (1, 2)
+    }
+
+
+async def test_a_long_log_is_cut_as_on_workers() -> None:
     report = await speaking(calls=4000, fails=1).run()
     found = report.logs["speaks", 1]
     assert found.left_out + len(found.lines) == 4000
