@@ -320,6 +320,8 @@ class InProcessRun:
             spec.timeout_s,
             plan.check_types,
         )
+        if not self._options.capture_print:
+            context.keeps_prints = False
         if spec.axes:
             context.index = told_index(self._tasks.index(task))
             context.key = self._values.key(task)

@@ -87,7 +87,7 @@ def snapshot_to_json(snapshot: RunSnapshot, chosen: Chosen) -> dict[str, Any]:
         report["late_ends"] = snapshot.late_ends
     if snapshot.is_chronicle:
         report["is_chronicle"] = True
-    if snapshot.logs_left_out.since:
+    if snapshot.logs_left_out.attempts:
         report["logs_left_out"] = snapshot.logs_left_out._asdict()
     stats = chosen_tasks(snapshot, chosen)
     names = {row.task_name for stat in stats for row in (stat, *stat.children)}

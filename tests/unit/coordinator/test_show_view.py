@@ -16,6 +16,7 @@ from astrum.machine.report import (
     TaskExecutionStatistics,
 )
 from astrum.machine.report_builder import failed_planning_report
+from astrum.machine.task_log import LogsLeftOut
 from astrum.view import Code, RunSnapshot, UnfinishedState, UnfinishedTask
 from astrum.view.report.chronicle import MAX_TASKS
 from astrum_coordinator.cli.show import check_attempt
@@ -156,6 +157,15 @@ def test_a_mapped_task_has_no_attempts_of_its_own() -> None:
         check_attempt(replace(snapshot, report=report), Chosen("loads", attempt=1))
     with pytest.raises(click.UsageError, match="no attempt 7: it has had 2 attempts"):
         check_attempt(snapshot, Chosen("load", attempt=7))
+
+
+def test_logs_are_said_to_be_left_out_only_if_one_is() -> None:
+    parts = replace(two_attempts(), logs_left_out=LogsLeftOut(0, 1.0, 2**20))
+    assert "left out" not in printed(snapshot_view(parts, Chosen()))
+    assert "logs_left_out" not in snapshot_to_json(parts, Chosen())
+    two = replace(two_attempts(), logs_left_out=LogsLeftOut(2, 1.0, 2**20))
+    assert "logs of about 2 attempts left out" in printed(snapshot_view(two, Chosen()))
+    assert snapshot_to_json(two, Chosen())["logs_left_out"]["attempts"] == 2
 
 
 def test_results_are_cut() -> None:
