@@ -35,7 +35,8 @@ class WorkersHere(ABC):
         """Have the attempts of a worker process on this host settled, which ended with ``code``.
 
         Without this they are settled when the worker's lease ends. So they are if another worker
-        says the same of itself: containers may have the same host name, and processes in them the same id.
+        says the same of itself: containers may have the same host name, and their processes the
+        same ids.
         """
         found = [one for one in await self._workers_here() if one.details.get("pid") == str(pid)]
         if len(found) == 1:
