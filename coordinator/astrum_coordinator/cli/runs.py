@@ -137,7 +137,8 @@ def tasks_text(info: RunInfo) -> str:
     parts = [f"{counts.succeeded:,} of {total}"]
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
     parts += [f"{counts.retried:,} retried"] if counts.retried else []
-    parts += [f"{counts.outstanding:,} out"] if counts.outstanding and info.is_open else []
+    # What the server has: a leader may hold attempts that the server refuses.
+    parts += [f"{info.outstanding:,} out"] if info.outstanding and info.is_open else []
     return ", ".join(parts)
 
 
