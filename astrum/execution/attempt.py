@@ -51,6 +51,7 @@ class AttemptContext:
     due_at: float = field(default=math.inf, init=False, repr=False, compare=False)
     told: Progress | None = field(default=None, init=False, repr=False, compare=False)
     log: CapturedLog | None = field(default=None, init=False, repr=False, compare=False)
+    keeps_prints: bool = field(default=True, init=False, repr=False, compare=False)
     _call: ThreadCall | None = field(default=None, init=False, repr=False, compare=False)
     _has_bad_progress: bool = field(default=False, init=False, repr=False, compare=False)
 

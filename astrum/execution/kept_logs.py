@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from astrum.execution.captured_log import CapturedLog
-from astrum.machine.events import Outcome
+from astrum.machine.events import WITHOUT_FAILURE, Outcome
 from astrum.machine.state import RunState
 from astrum.machine.task_log import LogsLeftOut, TaskLog
 from astrum.protocol.task_logs import (
@@ -20,8 +20,6 @@ from astrum.protocol.task_logs import (
 from astrum.runtime.log_records import ALL_LOGS, NO_LOGS
 
 logger = logging.getLogger("astrum.run")
-
-WITHOUT_FAILURE = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 
 
 def is_kept(outcome: Outcome, task_logs: str) -> bool:

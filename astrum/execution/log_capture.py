@@ -27,14 +27,25 @@ def log_of(context: AttemptContext) -> CapturedLog:
 
 
 class LogCapture(logging.Handler):
-    """Adds each record from ``INFO`` on to the log of the attempt that it comes from.
-
-    ``loggers`` are those that it was added to.
-    """
+    """Adds each record from ``INFO`` on to the log of the attempt that it comes from."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.loggers: list[logging.Logger] = []
+        self._above_root = _AboveRoot(self)
+        self._apart: list[logging.Logger] = []
+
+    def start(self) -> None:
+        """Get all records that reach the root logger, and those of each logger that does not."""
+        self._above_root.begin()
+        self._apart = _loggers_apart()
+        for logger in self._apart:
+            logger.addHandler(self)
+
+    def stop(self) -> None:
+        """Get no records any more."""
+        self._above_root.end()
+        for logger in self._apart:
+            logger.removeHandler(self)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Add the record without the lock of handlers: each log has its own.
@@ -58,6 +69,27 @@ class LogCapture(logging.Handler):
         if record.exc_info or record.stack_info:
             text = f"{text}\n{traceback_of(record)}"
         log_of(context).add(record.created, record.levelno, record.name, text)
+
+
+class _AboveRoot(logging.Logger):
+    """Stands as the parent of the root logger, and has the capture as its handler.
+
+    The root logger itself gets none: `logging.basicConfig` does nothing where it has one, and what
+    a task sets up has to work as without Astrum.
+    """
+
+    def __init__(self, capture: LogCapture) -> None:
+        super().__init__("above root")
+        self.addHandler(capture)
+
+    def begin(self) -> None:
+        """Take the place."""
+        self.parent, logging.root.parent = logging.root.parent, self
+
+    def end(self) -> None:
+        """Leave it, unless another has taken it."""
+        if logging.root.parent is self:
+            logging.root.parent = self.parent
 
 
 def _is_own(name: str) -> bool:
@@ -90,6 +122,11 @@ class PrintCapture(io.TextIOBase):
         """That of standard output."""
         return str(self.stream.encoding)
 
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """That of standard output."""
+        return getattr(self.stream, "errors", None)
+
     def writable(self) -> bool:
         """Return true."""
         return True
@@ -105,9 +142,10 @@ class PrintCapture(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write text to standard output, and to the log of the attempt that prints it."""
         context = CURRENT.get(None)
-        if context is not None and type(text) is str:
+        if context is not None and context.keeps_prints and type(text) is str:
             log_of(context).print(text)
-        return int(self.stream.write(text))
+        written = self.stream.write(text)
+        return len(text) if written is None else int(written)  # many stand-ins return nothing
 
     def flush(self) -> None:
         """Write what standard output has buffered."""
@@ -115,25 +153,20 @@ class PrintCapture(io.TextIOBase):
 
 
 def capture_logs() -> LogCapture:
-    """Add the capture to the root logger, and to each logger that does not reach it.
+    """Begin to capture what all loggers say, and return the capture.
 
     Call it once the user's modules are imported. Astrum's own messages are not captured.
     """
     capture = LogCapture()
-    for logger in _loggers_apart():
-        logger.addHandler(capture)
-        capture.loggers.append(logger)
+    capture.start()
     return capture
 
 
 def _loggers_apart() -> list[logging.Logger]:
-    """Return the root logger, and those whose records do not reach it, but Astrum's."""
-    apart = [
-        logger
-        for logger in list(logging.Logger.manager.loggerDict.values())
-        if isinstance(logger, logging.Logger) and not logger.propagate
-    ]
-    return [logging.root, *(one for one in apart if not _is_own(one.name))]
+    """Return the loggers whose records do not reach the root logger, but Astrum's."""
+    known = list(logging.Logger.manager.loggerDict.values())
+    loggers = [one for one in known if isinstance(one, logging.Logger)]
+    return [one for one in loggers if not one.propagate and not _is_own(one.name)]
 
 
 def capture_prints() -> PrintCapture:
@@ -162,7 +195,7 @@ class _SharedCapture:
         """Capture logs in the block, unless the process does so all the time."""
         with self._lock:
             self._users += 1
-            if not any(type(handler) is LogCapture for handler in logging.root.handlers):
+            if not isinstance(logging.root.parent, _AboveRoot):
                 self._logs = capture_logs()
         try:
             yield
@@ -170,8 +203,7 @@ class _SharedCapture:
             with self._lock:
                 self._users -= 1
                 if not self._users and self._logs is not None:
-                    for logger in self._logs.loggers:
-                        logger.removeHandler(self._logs)
+                    self._logs.stop()
                     self._logs = None
 
     @contextmanager

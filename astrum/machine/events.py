@@ -37,6 +37,8 @@ class Outcome(IntEnum):
 SUCCESS, NEVER_BEGAN = Outcome.SUCCEEDED, Outcome.NEVER_BEGAN
 """Plain names, for code that runs for each attempt: to look up a member of an enum takes as long as
 the comparison with it."""
+WITHOUT_FAILURE = (Outcome.SUCCEEDED, Outcome.SKIPPED)
+"""The ends of attempts that did what they had to do, or had nothing to do."""
 
 # --- events ----------------------------------------------------------------------------------
 

@@ -119,15 +119,18 @@ class Store:
         return await blobs.read_bounded(self.bulk, self.keys.blob(run_id, name), MAX_LOG_READ)
 
     async def get_logs(self, run_id: str, names: Sequence[str]) -> list[bytes]:
-        """Return stored logs in one trip, ``b""`` for one that is not there."""
+        """Return stored logs in one trip, ``b""`` for one that is not there or no log."""
         keys = [self.keys.blob(run_id, name) for name in names]
-        replies = await self.bulk.pipeline([("GETRANGE", key, 0, MAX_LOG_READ) for key in keys])
-        return [bytes(reply) for reply in replies]
+        asked = [("GETRANGE", key, 0, MAX_LOG_READ) for key in keys]
+        replies = await self.bulk.pipeline(asked, tolerant=True)
+        return [reply if isinstance(reply, bytes) else b"" for reply in replies]
 
     async def logs_left_out(self, run_id: str) -> LogsLeftOut:
         """Return how many logs of a run are not stored because of their limit, and since when."""
         key = self.keys.blob(run_id, SIZES_OF_LOGS)
-        return decode_left_out(await self.client.execute("GETRANGE", key, 0, MOST_SIZES_READ))
+        asked = [("GETRANGE", key, 0, MOST_SIZES_READ)]
+        [reply] = await self.client.pipeline(asked, tolerant=True)
+        return decode_left_out(reply if isinstance(reply, bytes) else None)
 
     async def publish(self, hint: bytes) -> None:
         """Send a hint to all current listeners; a hint may be lost."""

@@ -100,19 +100,24 @@ def left_out_text(count: int) -> str:
     return f"… {count:,} line{'' if count == 1 else 's'} left out"
 
 
-def left_out_logs_text(left_out: LogsLeftOut) -> str:
+def left_out_logs_text(left_out: LogsLeftOut, *, with_parts: bool = False) -> str:
     """Return the line that says that logs of a run are not kept, "" if all are.
+
+    ``with_parts`` it also says so if only parts were left out while their attempts ran: the whole
+    logs may have been kept at the end.
 
     >>> left_out_logs_text(LogsLeftOut(1200, 0.0, 64 * 1024 * 1024))
     'logs of about 1,200 attempts left out since 1970-01-01 00:00:00 UTC (limit 64 MiB)'
     """
     count, since, limit = left_out
-    if not since and not count:
+    if count:
+        what = f"logs of about {count:,} attempts" if count != 1 else "logs of 1 attempt"
+    elif since and with_parts:
+        what = "logs of running attempts"
+    else:
         return ""
     when = f"{time_text(since)[:19].replace('T', ' ')} UTC"
-    attempts = f"about {count:,} attempts" if count != 1 else "1 attempt"
-    mib = f"{limit / 1024 / 1024:.3g} MiB"
-    return f"logs of {attempts} left out since {when} (limit {mib})"
+    return f"{what} left out since {when} (limit {limit / 1024 / 1024:.3g} MiB)"
 
 
 def time_text(at: float) -> str:

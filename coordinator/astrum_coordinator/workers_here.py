@@ -34,12 +34,14 @@ class WorkersHere(ABC):
     async def worker_ended(self, pid: int, code: int) -> None:
         """Have the attempts of a worker process on this host settled, which ended with ``code``.
 
-        Without this they are settled when the worker's lease ends.
+        Without this they are settled when the worker's lease ends. So they are if another worker
+        says the same of itself: containers may have the same host name, and their processes the
+        same ids.
         """
-        for worker in await self._workers_here():
-            if worker.details.get("pid") == str(pid):
-                await self._parts.context.store.end_lease(worker.worker_id, ProcessEnd(code))
-                self._parts.reaper.hurry()
+        found = [one for one in await self._workers_here() if one.details.get("pid") == str(pid)]
+        if len(found) == 1:
+            await self._parts.context.store.end_lease(found[0].worker_id, ProcessEnd(code))
+            self._parts.reaper.hurry()
 
     async def _workers_here(self) -> list[WorkerInfo]:
         host = socket.gethostname()

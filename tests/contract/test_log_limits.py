@@ -42,5 +42,12 @@ async def test_the_logs_of_a_run_have_a_limit_together(
         lives = [client.pttl(key) for key in client.scan_iter(match="*:b:r:*")]
         assert len(lives) == 4
         assert min(lives) > 0
+        for name in ("log-1-1", SIZES_OF_LOGS):
+            client.delete(runs.keys.blob("r", name))
+            client.rpush(runs.keys.blob("r", name), "in the place of a log")
+            client.pexpire(runs.keys.blob("r", name), 10_000)
+    # What was damaged costs logs, no report.
+    assert await runs.get_logs("r", ["log-1-1", "log-0-1"]) == [b"", b"x" * 100]
+    assert await runs.logs_left_out("r") == NONE_LEFT_OUT
     assert (await runs.logs_left_out("gone")).attempts == 0
     assert await workers.put_logs([StoredLog("gone", "log-0-1", b"x", 10_000)]) == []

@@ -280,7 +280,7 @@ TESTED_ALONE = {
         "::test_a_run_that_cannot_be_read_again_does_not_keep_the_others_waiting"
     ),
     "registering again": (
-        "integration/worker/test_parts.py"
+        "integration/worker/test_lease.py"
         "::test_a_worker_that_the_server_lost_claims_nothing_before_it_registers_again"
     ),
     "renewal": (
@@ -303,7 +303,7 @@ TESTED_ALONE = {
         "::test_a_timed_out_attempt_that_blocked_its_worker_says_where"
     ),
     "trust in the lease": (
-        "integration/worker/test_parts.py"
+        "integration/worker/test_lease.py"
         "::test_a_worker_without_a_heartbeat_distrusts_its_lease_before_the_server_would"
     ),
     "turn of ordinary attempts": (

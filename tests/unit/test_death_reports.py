@@ -18,7 +18,7 @@ from astrum.protocol.process_end import ProcessEnd
 from astrum.redis import LeaseClient, RedisSettings
 from astrum_worker.config import WorkerConfig
 from astrum_worker.process import death_reports
-from astrum_worker.process.death_reports import Death, DeathReports
+from astrum_worker.process.death_reports import DeathReports, ProcessDeath
 from astrum_worker.process.memory_kills import MemoryKills
 from astrum_worker.supervisor_link import LEFT, WORKER, ChildLink
 from astrum_worker.upkeep.lease import Lease
@@ -54,7 +54,7 @@ def connecting(server: Server) -> Callable[[], LeaseClient]:
     return lambda: cast(LeaseClient, server)
 
 
-async def reported(server: Server, *deaths: Death) -> None:
+async def reported(server: Server, *deaths: ProcessDeath) -> None:
     reports = DeathReports(connecting(server))
     for death in deaths:
         reports.report(death)
@@ -63,21 +63,21 @@ async def reported(server: Server, *deaths: Death) -> None:
 
 async def test_the_end_of_the_very_process_is_reported() -> None:
     server = Server()
-    await reported(server, Death(42, WORKER_ID, KILLED))
+    await reported(server, ProcessDeath(42, WORKER_ID, KILLED))
     assert (server.told, server.closed) == ([(WORKER_ID, KILLED)], 1)
 
 
 @pytest.mark.parametrize("worker_id", [WORKER_ID, "host", "42", "host.x42.c0ffee", ""])
 async def test_a_worker_of_another_process_is_never_reported_dead(worker_id: str) -> None:
     server = Server()
-    await reported(server, Death(43, worker_id, KILLED))
+    await reported(server, ProcessDeath(43, worker_id, KILLED))
     assert server.told == []
 
 
 async def test_a_server_that_answers_again_hears_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(death_reports, "RETRY_S", 0.0)
     server = Server(silent_calls=3)
-    await reported(server, Death(42, WORKER_ID, KILLED))
+    await reported(server, ProcessDeath(42, WORKER_ID, KILLED))
     assert (server.told, server.closed) == ([(WORKER_ID, KILLED)], 1)
 
 
@@ -88,7 +88,7 @@ async def test_a_silent_server_is_left_to_the_lease(
     monkeypatch.setattr(death_reports, "logger", logging.getLogger("reports"))
     caplog.set_level("INFO", "reports")
     server = Server(silent_calls=99)
-    await reported(server, Death(42, WORKER_ID, KILLED))
+    await reported(server, ProcessDeath(42, WORKER_ID, KILLED))
     assert (server.told, server.closed) == ([], 1)
     assert "could not be reported to the server: no answer" in caplog.text
 

@@ -110,7 +110,7 @@ class _OnlyUnhandled(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether no other handler has the record."""
         logger = logging.Logger.manager.loggerDict.get(record.name)
-        while isinstance(logger, logging.Logger) and logger.parent is not None:
+        while isinstance(logger, logging.Logger) and logger is not logging.root:
             if any(type(handler) is not logging.NullHandler for handler in logger.handlers):
                 return False
             logger = logger.parent

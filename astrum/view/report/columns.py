@@ -29,7 +29,7 @@ from astrum.view.report.critical_path import CriticalPath, Gain, Segment, shorte
 from astrum.view.report.failure_groups import FailureGroups
 from astrum.view.report.families import FamilyMember, families_of
 from astrum.view.report.layout import layout
-from astrum.view.report.log_rows import LogRows, RunLogs
+from astrum.view.report.log_rows import RunLogs, ShownLogs
 from astrum.view.report.needs import Needs, ShownTasks, Span
 from astrum.view.report.run_head import RunHead
 from astrum.view.report.strings import Strings
@@ -98,7 +98,7 @@ class _Builder:
         places = layout(families.levels, families.needs)
         run = self._run(duration, tasks["state"])
         workers = attempts.worker_columns()
-        found = None if logs is None else LogRows(attempts, logs, self._strings)
+        found = None if logs is None else ShownLogs(attempts, logs, self._strings)
         return {
             "format": FORMAT,
             "version": head.version,
@@ -207,9 +207,9 @@ class _Builder:
     def _run(self, duration: int, codes: Sequence[int]) -> dict[str, Any]:
         head, times = self._head, self._head.times
         counts = dict.fromkeys((*_COUNTED, "unfinished"), 0)
-        roots = self._state.tasks.roots
+        known = self._state.tasks.counts
         for task, code in zip(self._tasks.numbers, codes, strict=True):
-            if task not in roots:  # a mapped task without children is a row, and counts as none
+            if task not in known:  # a mapped task of an empty list is a row, and counts as none
                 counts[STATES[code] if STATES[code] in counts else "unfinished"] += 1
         reason = self._state.attempt_log.stop_reason
         return {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from astrum.machine.events import Outcome
+from astrum.machine.events import WITHOUT_FAILURE
 from astrum.machine.task_log import NONE_LEFT_OUT, LogsLeftOut, TaskLog
 from astrum.view.report.attempt_columns import AttemptColumns
 from astrum.view.report.strings import Strings
@@ -15,7 +15,6 @@ MOST_CHARACTERS = 4 * 1024 * 1024
 """The most of all logs together that the columns have: a page must stay small enough to open."""
 MOST_LOGS = 2_000
 _LINE_COSTS = 40
-_WITHOUT_FAILURE = (int(Outcome.SUCCEEDED), int(Outcome.SKIPPED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class RunLogs:
     not_read: int = 0
 
 
-class LogRows:
+class ShownLogs:
     """The logs that the columns have: those of failures first, as far as there is room."""
 
     def __init__(self, attempts: AttemptColumns, logs: RunLogs, strings: Strings) -> None:
@@ -68,7 +67,7 @@ class LogRows:
         if not kept:
             return ()
         known = [place for place, key in enumerate(self._attempts.keys) if key in kept]
-        return sorted(known, key=lambda place: rows[place].outcome in _WITHOUT_FAILURE)
+        return sorted(known, key=lambda place: rows[place].outcome in WITHOUT_FAILURE)
 
     def _row(self, place: int, log: TaskLog) -> dict[str, Any]:
         ms, add = self._attempts.ms, self._strings.add

@@ -32,9 +32,10 @@ _ROW: dict[str, tuple[int, str | None]] = {
 
 
 def checked_reasons(data: Any, columns: RunColumns, what: str) -> KeptReasons | None:
-    """Return ``data`` if it says why the tasks of ``columns`` ended so, or if it is `None`.
+    """Return ``data`` if it says why the tasks of ``columns`` ended so.
 
-    Raises `DecodeError` that names ``what``.
+    Returns `None` for `None`, and for reasons with a code that only a later version knows. Raises
+    `DecodeError` that names ``what``.
     """
     if data is None:
         return None
@@ -45,27 +46,34 @@ def checked_reasons(data: Any, columns: RunColumns, what: str) -> KeptReasons | 
         raise DecodeError(f"{what} is damaged: why it ended so: {why}") from None
 
 
-def _checked(data: Any, columns: RunColumns) -> KeptReasons:
+def _checked(data: Any, columns: RunColumns) -> KeptReasons | None:
     texts = data["texts"]
     if type(texts) is not list or not all(type(text) is str for text in texts):
         raise ValueError("texts is not a list of strings")
     sizes = {"texts": len(texts), "tasks": len(columns["tasks"]["name"])}
     _check_table("tasks", data["tasks"], "task", (0, "tasks"), sizes)
     _check_table("mapped", data["mapped"], "name", (0, "texts"), sizes)
-    for table in (data["tasks"], data["mapped"]):
-        for number in set(table["code"]):
-            Code(texts[number])
     run = data["run"]
     check_fields("the run", run, _RUN)
-    Code(run["code"])
     for group in run["groups"]:
         check_fields("a group", group, _GROUP)
-        Code(group["code"])
         if not all(type(name) is str for name in group["tasks"]):
             raise ValueError("the tasks of a group are not strings")
+    if not _are_known(data):
+        return None
     groups = [{name: group[name] for name in _GROUP} for group in run["groups"]]
     known = {**{name: run[name] for name in _RUN}, "groups": groups}
     return {"run": known, **{name: data[name] for name in ("tasks", "mapped", "texts")}}
+
+
+def _are_known(data: Any) -> bool:
+    """Return whether this version knows all codes; raises ``ValueError`` for an empty one."""
+    texts, run = data["texts"], data["run"]
+    codes = {run["code"], *(group["code"] for group in run["groups"])}
+    codes.update(texts[number] for name in ("tasks", "mapped") for number in data[name]["code"])
+    if "" in codes:
+        raise ValueError("a code is empty")
+    return codes <= set(Code)
 
 
 def _check_table(

@@ -73,6 +73,8 @@ class MissingChronicles(PeriodicService):
             raise
         except AstrumError as error:
             logger.info("run %s: its chronicle could not be made: %s", run_id, error)
+        except Exception:  # else the search would be made again and again
+            logger.exception("run %s: its chronicle could not be made", run_id)
         else:
             await asyncio.sleep(pause_s)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from astrum.errors import DecodeError
-from astrum.execution.kept_logs import WITHOUT_FAILURE
-from astrum.machine.events import AttemptSettled
+from astrum.machine.events import WITHOUT_FAILURE, AttemptSettled
 from astrum.machine.task_log import TaskLog
 from astrum.protocol.sealing import Seal
 from astrum.protocol.task_logs import decode_log, fingerprint_of_log, log_name

@@ -146,7 +146,8 @@ class TaskLogReader:
 
     async def _left_out(self) -> str:
         """Return how many logs of the run are left out, as the end of a note; "" if none is."""
-        text = left_out_logs_text(await self._store.logs_left_out(self._run.run_id))
+        left_out = await self._store.logs_left_out(self._run.run_id)
+        text = left_out_logs_text(left_out, with_parts=True)
         return f"; {text}" if text else ""
 
     async def _read(self, number: int, known: list[KnownAttempt]) -> AttemptLog:

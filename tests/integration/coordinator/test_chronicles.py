@@ -14,14 +14,13 @@ from astrum.errors import DecodeError, RunExpiredError, RunNotFoundError, TaskNo
 from astrum.planning import TaskSpec
 from astrum.protocol.pauses import NO_PAUSES
 from astrum.redis import RedisSettings, RunStore
-from astrum.view.ages import age_text
+from astrum.runtime.durations import duration_text
 from astrum.view.report import chronicle
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
 from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.cli.runs import run_to_json, runs_table
 from astrum_coordinator.client.handle import RunHandle
-from astrum_coordinator.display.report_view import duration_text
 from tests.eventually import eventually
 from tests.exports import without_logs
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
@@ -124,7 +123,7 @@ async def test_all_that_tell_a_duration_tell_the_same(
     drawn.print(runs_table([listed], {}))
     assert f" {duration_text(took_s)} " in drawn.export_text()
     assert run_to_json(listed, NO_PAUSES)["took_s"] == took_s
-    assert f"has completed after {age_text(took_s)}:" in (await coordinator.why("r")).sentence
+    assert f"has completed after {duration_text(took_s)}:" in (await coordinator.why("r")).sentence
     await eventually(lambda: kept(runs, "r"))
     assert (await coordinator.export("r"))["run"]["duration_ms"] == round(took_s * 1000)
     await runs.forget("r")

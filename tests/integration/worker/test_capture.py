@@ -41,8 +41,7 @@ def captured() -> Iterator[logging.Handler]:
     root.setLevel(logging.DEBUG)
     capture = capture_logs()
     yield capture
-    root.removeHandler(capture)
-    apart.removeHandler(capture)
+    capture.stop()
     apart.propagate, own.propagate = True, propagates
     root.setLevel(level)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from astrum import AstrumConfig, current_attempt
+from astrum import AstrumConfig, Each, Ref, SchedulerRegistry, current_attempt
 from astrum.config import DEFAULT_TASK_LOGS_LIMIT
 from astrum.execution.log_capture import PrintCapture, capture_logs
 from astrum.machine import ExecutionReport
@@ -84,7 +84,26 @@ async def test_what_astrum_itself_says_is_in_no_log(caplog: pytest.LogCaptureFix
     assert "task speaks: attempt 1 starts" in caplog.text
 
 
-async def test_children_are_named_and_a_long_log_is_cut_as_on_workers() -> None:
+async def test_each_child_has_a_log_under_its_own_name() -> None:
+    flow = SchedulerRegistry("children")
+
+    @flow.task
+    async def rows() -> list[str]:
+        return ["a", "b"]
+
+    @flow.task(retry=1, on_failure="continue")
+    async def check(row: Ref[str, Each("rows")]) -> None:
+        log.warning("%s in attempt %d", row, current_attempt().attempt)
+        raise ValueError(row)
+
+    assert kept(await flow.run()) == {
+        (f"check[{place}]", attempt): [f"{row} in attempt {attempt}"]
+        for place, row in enumerate("ab")
+        for attempt in (1, 2)
+    }
+
+
+async def test_a_long_log_is_cut_as_on_workers() -> None:
     report = await speaking(calls=4000, fails=1).run()
     found = report.logs["speaks", 1]
     assert found.left_out + len(found.lines) == 4000
@@ -155,10 +174,74 @@ async def test_a_process_that_captures_all_the_time_goes_on_to_do_so(
     monkeypatch.setattr(sys, "stdout", PrintCapture(io.StringIO()))
     with bare_root() as root:
         capture = capture_logs()
+        above = root.parent
         report = await speaking(fails=1).run(capture_print=True)
-        assert root.handlers == [capture]
+        assert root.parent is above is not None
+        capture.stop()
+        assert root.parent is None
     assert kept(report) == {("speaks", 1): ["line 1", "printed 1"]}
     assert type(sys.stdout) is PrintCapture
+
+
+async def test_logging_that_a_task_sets_up_works_as_without_astrum() -> None:
+    shown = io.StringIO()
+
+    def sets_up() -> None:
+        logging.basicConfig(level=logging.INFO, stream=shown, format="own: %(message)s")
+        log.info("seen")
+        raise ValueError("no")
+
+    flow = FlowBuilder()
+    flow.add("sets_up", sets_up)
+    with bare_root() as root:
+        level = root.level
+        report = await flow.run()
+        root.setLevel(level)
+        assert root.parent is None
+    assert shown.getvalue() == "own: seen\n"
+    assert kept(report) == {("sets_up", 1): ["seen"]}
+
+
+async def test_a_run_has_no_prints_in_its_logs_because_another_one_captures_its_own() -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def waits() -> None:
+        begun.set()
+        await may_end.wait()
+
+    capturing = FlowBuilder()
+    capturing.add("waits", waits)
+    other = asyncio.create_task(capturing.run(capture_print=True))
+    await begun.wait()
+    report = await speaking(fails=1).run()
+    may_end.set()
+    await other
+    assert kept(report) == {("speaks", 1): ["line 1"]}
+
+
+class Tee:
+    """What programs put in the place of standard output: it has what `print` needs, no more."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.texts.append(text)
+
+
+async def test_a_task_may_print_to_whatever_stands_for_standard_output(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", tee := Tee())
+    report = await speaking().run(task_logs="all", capture_print=True)
+    assert report.execution_state == "completed"
+    assert "".join(tee.texts) == "printed 1"
+    assert kept(report) == {("speaks", 1): ["line 1", "printed 1"]}
+
+
+async def test_standard_output_tells_its_encoding_and_how_errors_are_handled() -> None:
+    out = io.TextIOWrapper(io.BytesIO(), "latin-1", errors="replace")
+    assert (PrintCapture(out).encoding, PrintCapture(out).errors) == ("latin-1", "replace")
 
 
 def test_the_default_limit_is_the_same_wherever_it_is_given() -> None:

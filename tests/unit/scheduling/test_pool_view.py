@@ -33,8 +33,8 @@ class FakeStore:
             for w in self.ids
         ]
 
-    async def worker_ids(self) -> list[str]:
-        return self.ids
+    async def lease_ends(self) -> dict[str, float]:
+        return dict.fromkeys(self.ids, 1.0)
 
     async def served_by(self, worker_ids: Iterable[str]) -> dict[str, bytes]:
         return {worker_id: encode_served(SAID[worker_id]) for worker_id in worker_ids}

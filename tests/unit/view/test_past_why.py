@@ -137,7 +137,7 @@ def changed(part: str, name: str, value: Any) -> bytes:
         ("tasks", "task", [-1]),
         ("tasks", "since", ["now"]),
         ("tasks", "since", []),
-        ("run", "code", "of-a-later-version"),
+        ("run", "code", ""),
         ("run", "sentence", None),
         ("run", "groups", [{}]),
         ("run", "facts", []),
@@ -146,6 +146,13 @@ def changed(part: str, name: str, value: Any) -> bytes:
 def test_reasons_that_cannot_be_relied_on_are_refused(part: str, name: str, value: Any) -> None:
     with pytest.raises(DecodeError, match="chronicle of run r is damaged: why it ended so"):
         decode_chronicle("r", changed(part, name, value))
+
+
+def test_reasons_of_a_later_version_are_left_aside_and_the_rest_is_read() -> None:
+    chronicle = decode_chronicle("r", changed("run", "code", "of-a-later-version"))
+    assert chronicle.columns["run"]["run_id"] == "r"
+    with pytest.raises(DecodeError, match="does not say why: another version of Astrum wrote it"):
+        explain_past(chronicle, None, LATER)
 
 
 def test_a_chronicle_without_reasons_says_so() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from astrum.machine.task_log import LogLine
-from astrum.view.task_log import AttemptLog, line_text
+from astrum.machine.task_log import NONE_LEFT_OUT, LogLine, LogsLeftOut
+from astrum.view.task_log import AttemptLog, left_out_logs_text, line_text
 
 
 def log_of(places: list[int], left_out: int = 0, after: int = 0) -> AttemptLog:
@@ -47,3 +47,13 @@ def test_a_log_of_which_all_the_latest_lines_are_gone_says_so() -> None:
 
 def test_a_line_without_a_possible_time_is_shown_all_the_same() -> None:
     assert line_text(LogLine(1e300, 25, "a", "b")) == "00:00:00.000 25 a: b"
+
+
+def test_a_part_that_was_left_out_while_its_attempt_ran_does_not_count_as_a_missing_log() -> None:
+    parts = LogsLeftOut(0, 1.0, 2**20)
+    assert left_out_logs_text(parts) == ""
+    told = "logs of running attempts left out since 1970-01-01 00:00:01 UTC (limit 1 MiB)"
+    assert left_out_logs_text(parts, with_parts=True) == told
+    assert left_out_logs_text(NONE_LEFT_OUT, with_parts=True) == ""
+    told = "logs of 1 attempt left out since 1970-01-01 00:00:01 UTC (limit 1 MiB)"
+    assert left_out_logs_text(parts._replace(attempts=1)) == told

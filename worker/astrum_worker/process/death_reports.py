@@ -22,7 +22,7 @@ GIVE_UP_S = 10.0
 """A server that is silent for longer ends the lease by itself soon."""
 
 
-class Death(NamedTuple):
+class ProcessDeath(NamedTuple):
     """The end of a worker process that its parent has collected, and that left its lease behind."""
 
     pid: int
@@ -41,7 +41,7 @@ class DeathReports:
         self._connect = connect
         self._threads: list[threading.Thread] = []
 
-    def report(self, death: Death) -> None:
+    def report(self, death: ProcessDeath) -> None:
         """Begin to report a death, if the worker was that very process."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         thread = threading.Thread(target=self._report, args=[death], name="astrum-death")
@@ -55,7 +55,7 @@ class DeathReports:
         for thread in self._threads:
             await asyncio.to_thread(thread.join, max(deadline - time.monotonic(), 0.0))
 
-    def _report(self, death: Death) -> None:
+    def _report(self, death: ProcessDeath) -> None:
         from astrum.protocol.records import pid_of
 
         if pid_of(death.worker_id) != death.pid:
@@ -74,7 +74,7 @@ class DeathReports:
             )
 
 
-def _end_lease(client: LeaseClient, death: Death) -> None:
+def _end_lease(client: LeaseClient, death: ProcessDeath) -> None:
     """End the lease; try again for a while if the server does not answer."""
     give_up_at = time.monotonic() + GIVE_UP_S
     while True:

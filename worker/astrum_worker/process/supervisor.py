@@ -25,7 +25,7 @@ from astrum.runtime.cli.signals import StopSignals, stop_signals
 from astrum.runtime.exit_codes import ExitCode, after_signal, after_stop
 from astrum.runtime.loops import end_task, in_process_group
 from astrum.runtime.service_manager import ServiceManager
-from astrum_worker.process.death_reports import Death, DeathReports
+from astrum_worker.process.death_reports import DeathReports, ProcessDeath
 from astrum_worker.process.memory_kills import MemoryKills
 from astrum_worker.process.processes_health import ProcessesHealth
 from astrum_worker.process.service_reports import ServiceReports
@@ -210,7 +210,7 @@ class Supervisor:
             link.read_rest()
             end = ProcessEnd(code, code == -signal.SIGKILL and self._memory_kills.is_recent)
             if self._deaths is not None and link.worker_id:
-                self._deaths.report(Death(process.pid, link.worker_id, end))
+                self._deaths.report(ProcessDeath(process.pid, link.worker_id, end))
             return ChildEnd(code, link.has_served, link.ended_by, link.parting, str(end))
 
     async def _start(

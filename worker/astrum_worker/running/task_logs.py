@@ -6,7 +6,8 @@ import logging
 import time
 
 from astrum.execution.captured_log import CapturedLog
-from astrum.execution.kept_logs import WITHOUT_FAILURE, is_kept
+from astrum.execution.kept_logs import is_kept
+from astrum.machine.events import WITHOUT_FAILURE
 from astrum.protocol.task_logs import encode_log, fingerprint_of_log, log_name
 from astrum.redis import StoredLog
 from astrum.runtime.log_records import ALL_LOGS
@@ -40,7 +41,7 @@ class TaskLogs:
             stored = self.stored(held, log, is_whole=True)
             stored = stored._replace(is_failure=outcome not in WITHOUT_FAILURE)
         except Exception:
-            logger.exception("the log of task %r cannot be stored", held.task_id)
+            logger.exception("the log of task %r cannot be stored", held.name)
             return ending
         record = ending.record._replace(log=fingerprint_of_log(stored.data))
         return ending._replace(record=record, log=stored)
