@@ -56,12 +56,16 @@ def unled(look: Look) -> Unled | None:
 
 def silence(look: Look) -> str:
     """Return for how long nothing was heard of the leader, "" if it was heard of lately."""
-    leader = look.moment.leader
-    if leader is None or leader.age_s < SILENT_S:
+    leader, lease_s = look.moment.leader, look.moment.info.lease_s
+    if leader is not None:
+        is_silent, how_long = leader.age_s >= SILENT_S, look.age(look.now - leader.age_s)
+    else:  # one that has just begun to lead has said nothing yet, and has a whole lease
+        is_silent, how_long = lease_s < SILENT_S, "some time"
+    if not is_silent:
         return ""
     return (
-        f", of which nothing was heard for {look.age(look.now - leader.age_s)}; if it is gone, "
-        f"another coordinator may lead the run in {look.age(look.now - look.moment.info.lease_s)}"
+        f", of which nothing was heard for {how_long}; if it is gone, another coordinator may lead "
+        f"the run in {look.age(look.now - lease_s)}"
     )
 
 

@@ -234,6 +234,11 @@ def test_a_leader_that_is_not_heard_of_is_not_said_to_be_about_to_send() -> None
     )
     assert found.sentence == f"is sent by the leader of the run, of which {silence}"
     assert f"led by host:9:c, of which {silence}: 0 of" in explain_run(look).sentence
+    # What a coordinator said expires sooner than its lease; a new leader has said nothing yet.
+    gone = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0), coordinators=[])
+    assert "of which nothing was heard for some time; if it is gone" in explain(gone, 0).sentence
+    new = look_at(state_of(A), run_info(created_at=NOW - 9), coordinators=[])
+    assert explain(new, 0).sentence == "is about to be sent"
     heard = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0))
     assert "heard" not in explain(heard, 0).sentence + explain_run(heard).sentence
 
