@@ -8,7 +8,7 @@ from typing import NamedTuple
 from astrum.machine.events import SUCCESS, AttemptSettled, Outcome
 from astrum.machine.failure import QUARANTINED
 from astrum.machine.state import RunState
-from astrum.machine.task_state import ENDED, FAILED, READY, SUCCEEDED
+from astrum.machine.task_state import ENDED, FAILED, HELD, READY, SUCCEEDED
 
 LONGEST_FAILURE = 300
 """The number of characters of a failure that the list of runs shows."""
@@ -23,6 +23,7 @@ class RunCounts(NamedTuple):
     ``retrying`` tasks have had such attempts and have not ended. ``last_end_at`` is when an attempt
     ended last, in whole seconds since the epoch (0: none has). ``total`` counts all tasks; 0 is not
     known. A mapped task counts as its children, and as one task before they are known.
+    ``held`` tasks wait for a person.
     """
 
     succeeded: int = 0
@@ -33,6 +34,7 @@ class RunCounts(NamedTuple):
     retrying: int = 0
     last_end_at: int = 0
     total: int = 0
+    held: int = 0
 
 
 class RunCounter:
@@ -61,12 +63,13 @@ class RunCounter:
             retrying=len(self._tried_again),
             last_end_at=int(self._last_end_at),
             total=len(state.plan.tasks) + sum(n - 1 for n in state.tasks.counts.values()),
+            held=self._count(HELD),
         )
 
-    def _count(self, ended: int) -> int:
+    def _count(self, place: int) -> int:
         """Count the tasks in a state, without mapped tasks whose children are known."""
         states = self.state.states
-        return states.count(ended) - sum(states[task] == ended for task in self.state.tasks.counts)
+        return states.count(place) - sum(states[task] == place for task in self.state.tasks.counts)
 
     def ready(self) -> dict[str, int]:
         """Return how many tasks wait for nothing but capacity, by queue."""

@@ -123,7 +123,7 @@ def encode_counts(counts: RunCounts) -> bytes:
     """Return counts as the bytes that the record of a run keeps.
 
     >>> encode_counts(RunCounts(5, 1))
-    b'5 1 0 0 0 0 0 0'
+    b'5 1 0 0 0 0 0 0 0'
     """
     return " ".join(map(str, counts)).encode()
 
@@ -131,7 +131,7 @@ def encode_counts(counts: RunCounts) -> bytes:
 def decode_counts(data: bytes) -> RunCounts | None:
     """Return the counts of a run, `None` for anything else; more numbers are ignored.
 
-    >>> decode_counts(b"5 1 0 0 2")[:5], decode_counts(b"5 1 0 0 2 0 0 9 7").total
+    >>> decode_counts(b"5 1 0 0 2")[:5], decode_counts(b"5 1 0 0 2 0 0 9 0 7").total
     ((5, 1, 0, 0, 2), 9)
     """
     numbers = [int(part) for part in data.split()] if _COUNTS.fullmatch(data) else []

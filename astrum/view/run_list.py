@@ -149,11 +149,23 @@ def _why_stalled(info: RunInfo, pool: PoolMoment) -> str:
     led_run = pool.led.get((info.owner, info.run_id))
     if led_run is not None and (led_run.unserved or led_run.refused):
         return led_run.unserved or led_run.refused
+    held = _only_held(info, led_run)
+    if held:
+        many = "1 task is" if held == 1 else f"{held:,} tasks are"
+        return f"{many} held (on_lost='hold'): `show` says which, `release` lets them go on"
     idle_s = pool.now - _last_change(info)
     if not info.outstanding or pool.claimed.get(info.run_id) or idle_s <= IDLE_S:
         return ""
     many = "1 attempt waits" if info.outstanding == 1 else f"{info.outstanding:,} attempts wait"
     return f"nothing has ended for {age_text(idle_s)}: {many} for a worker, and none runs"
+
+
+def _only_held(info: RunInfo, led_run: LedRun | None) -> int:
+    """Return how many tasks are held, 0 if others go on."""
+    counts = info.counts
+    if counts is None or info.outstanding or counts.retrying:
+        return 0
+    return 0 if led_run is not None and led_run.ready else counts.held
 
 
 def _last_change(info: RunInfo) -> float:

@@ -137,6 +137,7 @@ def tasks_text(info: RunInfo) -> str:
     parts = [f"{counts.succeeded:,} of {total}"]
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
     parts += [f"{counts.retried:,} retried"] if counts.retried else []
+    parts += [f"{counts.held:,} held"] if counts.held and info.is_open else []
     # What the server has: a leader may hold attempts that the server refuses.
     parts += [f"{info.outstanding:,} out"] if info.outstanding and info.is_open else []
     return ", ".join(parts)

@@ -44,6 +44,7 @@ def run(
         (run(RunCounts(3, 1, 2, 1, 1), outstanding=1), "3 of 5, 1 failed, 2 retried, 1 out"),
         (run(RunCounts(3, outstanding=4)), "3 of 5"),  # its leader holds 4, the server refuses them
         (run(RunCounts(3), "completed", outstanding=1), "3 of 5"),
+        (run(RunCounts(2, held=3)), "2 of 5, 3 held"),
     ],
 )
 def test_a_run_says_how_far_its_tasks_are(info: RunInfo, text: str) -> None:

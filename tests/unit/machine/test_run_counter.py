@@ -9,7 +9,7 @@ from astrum.machine import (
     Outcome,
     RunState,
 )
-from astrum.machine.events import RoutesChanged
+from astrum.machine.events import Released, RoutesChanged
 from astrum.machine.routes import Routes
 from astrum.machine.run_counter import LONGEST_FAILURE, RunCounter, RunCounts, end_details
 from astrum.machine.task_state import FAILED, SUCCEEDED
@@ -56,6 +56,15 @@ def test_an_attempt_that_was_handed_back_is_not_counted_as_retried() -> None:
     settle(state, 0, Outcome.HANDED_BACK)
     settle(state, 0, Outcome.SUCCEEDED, attempt=2)
     assert counter.counts() == RunCounts(1, last_end_at=20, total=1)
+
+
+def test_held_tasks_are_counted_until_they_are_released() -> None:
+    state = state_of(TaskSpec(task_id="a", on_lost="hold"), TaskSpec(task_id="b"))
+    counter = RunCounter(state)
+    settle(state, 0, Outcome.LOST)
+    assert counter.counts() == RunCounts(lost=1, outstanding=1, last_end_at=20, total=2, held=1)
+    state.handle(Released(0, "fail", 30.0))
+    assert counter.counts().held == 0
 
 
 def test_what_waits_for_capacity_is_counted_by_queue() -> None:

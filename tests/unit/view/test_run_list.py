@@ -68,6 +68,22 @@ def test_a_run_without_a_leader_says_since_when_and_what_to_do() -> None:
     assert listed.stalled == "no coordinator leads it for 3 min 20 s: `serve` or `resume` would"
 
 
+def test_a_run_of_which_only_held_tasks_are_left_waits_for_a_person() -> None:
+    held = RunCounts(succeeded=3, held=2)
+    told = "2 tasks are held (on_lost='hold'): `show` says which, `release` lets them go on"
+    assert listed_run(run(counts=held), PoolMoment(now=NOW)).stalled == told
+    assert (
+        "1 task is held" in listed_run(run(counts=RunCounts(held=1)), PoolMoment(now=NOW)).stalled
+    )
+    goes_on = run(counts=held, outstanding=1), run(counts=held._replace(retrying=1))
+    for info in goes_on:
+        assert not listed_run(info, PoolMoment(now=NOW)).stalled
+    ready = LedRun("r", {"default": 1}, 10, 0)
+    assert not listed_run(
+        run(counts=held), PoolMoment(now=NOW, led={("host:1", "r"): ready})
+    ).stalled
+
+
 @pytest.mark.parametrize("reason", [{"unserved": "no worker serves 't'"}, {"refused": "OOM"}])
 def test_a_run_that_its_leader_cannot_lead_on_says_why(reason: dict[str, str]) -> None:
     led = LedRun("r", {}, 10, 0, **reason)  # type: ignore[arg-type]
