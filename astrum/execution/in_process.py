@@ -172,7 +172,7 @@ class InProcessRun:
             if error is not None and (job.done() or len(running) == 1):
                 self._settle(task, context.attempt, ended_by(error, context, time.time()))
                 job.cancel()
-        return sorted(context.task_id for _, context in running.values())
+        return sorted(context.name for _, context in running.values())
 
     async def _wait(self) -> None:
         """Wait for the run's end, also after a cancellation: attempts get time to clean up."""
@@ -274,7 +274,7 @@ class InProcessRun:
         logger.warning(
             "run %s: task %r goes on though it was cancelled %g s ago; the run goes on without "
             "it, and what it returns is dropped: let CancelledError out of the task",
-            *(self._run_id, context.task_id, SWALLOW_GRACE_S),
+            *(self._run_id, context.name, SWALLOW_GRACE_S),
         )
         leave_behind(self._running[task][0])  # else `asyncio.run` would wait for it at its own end
         self._settle(task, context.attempt, swallowed(context))
@@ -354,7 +354,7 @@ class InProcessRun:
         except KeyboardInterrupt:  # Ctrl-C
             raise
         except BaseException:
-            logger.exception("task %r ended in an unexpected way", context.task_id)
+            logger.exception("task %r ended in an unexpected way", context.name)
             failure = Failure((UNDESCRIBED,), NOT_DESCRIBED)
             result = AttemptResult(Outcome.FAILED, None, failure, started_at, time.time())
         if self._running.get(task, _NOTHING)[1] is not context:  # abandoned, perhaps tried again

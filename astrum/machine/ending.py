@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import chain
 
 from astrum.machine.attempt_log import AttemptLog
 from astrum.machine.lists import MET, PENDING, Lengths, Lists, Verdict
@@ -89,10 +90,14 @@ class Ending(Lists):
         return self._may_run(task)
 
     def counts(self) -> Counter[int]:
-        """Return how many tasks and children are in each state; a mapped task is its children."""
+        """Return how many tasks and children are in each state.
+
+        A mapped task counts as its children, and as one task before they are known.
+        """
         if not self.tasks.roots:
             return Counter(self.states)
-        return Counter(self.states[task] for task in self._current_tasks())
+        bare = (self.states[task] for task in self.tasks.roots if task not in self.tasks.counts)
+        return Counter(chain((self.states[task] for task in self._current_tasks()), bare))
 
     def _current_tasks(self) -> Iterator[int]:
         """All tasks of the plan and their children, without those of lists that were made again."""

@@ -130,7 +130,8 @@ class ExecutionReport:
 
     ``task_return_set`` holds the results of all tasks that succeeded, ``original_tasks`` each
     task's dependencies, ``error_summary`` one line per failure, retry and loss, in order.
-    ``total_tasks`` and the counts are of tasks and children; a mapped task counts as its children.
+    ``total_tasks`` and the counts are of tasks and children; a mapped task counts as its
+    children, and as one task before they are known.
     ``reopened`` says when the run was tried again after an end. ``reused_tasks`` of the successful
     tasks did not run: they have the results of an earlier run.
     ``inputs`` are the values that the run was started with, defaults included; a secret one is

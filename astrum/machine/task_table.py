@@ -6,17 +6,16 @@ shares all data of the task that it is a child of (its template), so it costs a 
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 from astrum.machine.places import Index, Place, find_place, matching
 from astrum.planning.axes import ListSource
+from astrum.planning.child_names import possible_parents
 from astrum.planning.graph import ListEdge
 from astrum.planning.plan import Plan, TaskSpec
 
-_NAME = re.compile(r"(.+?)\[(.*)\]", re.DOTALL)
 _task_id = attrgetter("task_id")
 
 
@@ -126,17 +125,20 @@ class TaskTable:
         """
         if (task := self.plan.index.get(name)) is not None:
             return task
-        match = _NAME.fullmatch(name)
-        template = self.plan.index.get(match[1]) if match else None
-        root = self.roots.get(template) if template is not None else None
-        if match is None or template is None or root is None:
+        template = self.find_parent(name) if name.endswith("]") else None
+        if template is None:
             return None
-        parts = match[2].split(",")
+        parts = name[len(self.plan.tasks[template].task_id) + 1 : -1].split(",")
         if all(part.isdecimal() for part in parts):
             found = self.find(template, tuple(map(int, parts)))
             if found is not None and self.name(found) == name:
                 return found
-        return next((child for child in root.children() if self.name(child) == name), None)
+        return next((one for one in self.children(template) if self.name(one) == name), None)
+
+    def find_parent(self, beginning: str) -> int | None:
+        """Return the number of the mapped task whose children have names that begin so."""
+        numbers = map(self.plan.index.get, possible_parents(beginning))
+        return next((one for one in numbers if one is not None and one in self.roots), None)
 
     # --- children -----------------------------------------------------------------------
 

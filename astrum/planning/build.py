@@ -10,6 +10,7 @@ from typing import Any
 
 from astrum.data_transport.bindings import TaskInputs
 from astrum.errors import TaskRegistrationError
+from astrum.planning.child_names import check_child_names
 from astrum.planning.contract import lane_of
 from astrum.planning.edges import NO_EDGES, TaskEdges
 from astrum.planning.fingerprint import fingerprint
@@ -130,7 +131,8 @@ def build_plan(
     With ``fingerprints`` the plan says which code it was made from. ``left_out`` gives those of
     the other tasks of the namespace, by their ids. ``run_inputs`` are sorted by name. ``edges``
     are those of tasks that have any, ``on_failure`` is for tasks without such a policy.
-    ``resources`` are the names of those that each task needs.
+    ``resources`` are the names of those that each task needs. Raises `TaskRegistrationError` for a
+    task whose id a child of another one may have.
     """
     tails = frozenset(tail_tasks)
     lanes: dict[int, Lane] = {}  # many tasks may share one function
@@ -163,6 +165,7 @@ def build_plan(
     is_plain = on_failure == "stop" and not edges and not policies_of(options)
     if not is_plain:
         specs = [_with_policy(spec, options, edges, on_failure) for spec in specs]
+        check_child_names(specs)
     plan = Plan(
         namespace,
         tuple(specs),

@@ -29,6 +29,7 @@ class RunningAttempt(NamedTuple):
     ``blocks`` is the line at which it blocks the worker's event loop, "" if it does not. ``done``,
     ``total`` and ``text`` are what its task told last, see `Progress`; without it ``done`` is
     `None`. ``said`` is the beginning of the latest line that it logged, "" if there is none.
+    ``child`` is the name of the child that runs, such as "parse[3]", "" for any other task.
     """
 
     run_id: str
@@ -41,6 +42,12 @@ class RunningAttempt(NamedTuple):
     total: float | None = None
     text: str = ""
     said: str = ""
+    child: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name of the task or child, as people see it."""
+        return self.child or self.task_id
 
     @property
     def progress(self) -> Progress | None:
@@ -49,7 +56,10 @@ class RunningAttempt(NamedTuple):
 
 
 class WaitingAttempt(NamedTuple):
-    """An attempt that a worker has claimed ahead of a free slot, ``age_s`` ago."""
+    """An attempt that a worker has claimed ahead of a free slot, ``age_s`` ago.
+
+    ``child`` is as in `RunningAttempt`.
+    """
 
     run_id: str
     task: int
@@ -57,6 +67,7 @@ class WaitingAttempt(NamedTuple):
     attempt: int
     age_s: float
     lane: str = ""
+    child: str = ""
 
 
 class LaneStatus(NamedTuple):
@@ -104,6 +115,12 @@ class WorkerStatus:
     rss_bytes: int | None = None
     cpu_s: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def blocker(self) -> str:
+        """The name of the task or child that blocks the event loop, "" if it is not known."""
+        names = (row.name for row in self.running if row.blocks)
+        return next(names, "" if self.blocked is None else self.blocked.task_id)
 
 
 class LedRun(NamedTuple):
@@ -266,8 +283,8 @@ def _by_name(reader: _Reader) -> _Reader:
 
 _ATTEMPT = (_string, _count, _string, _count, _number, _string)
 _WORKER_READERS: dict[str, _Reader] = {
-    "running": _rows(_row(RunningAttempt, *_ATTEMPT, _number, _number, _string, _string)),
-    "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT)),
+    "running": _rows(_row(RunningAttempt, *_ATTEMPT, _number, _number, _string, _string, _string)),
+    "waiting": _rows(_row(WaitingAttempt, *_ATTEMPT, _string)),
     "lanes": _by_name(_row(LaneStatus, _count, _count, _count, _number, _count)),
     "not_claiming": _rows(_string),
     "blocked": _row(LoopBlock, _number, _string, _string, _string),

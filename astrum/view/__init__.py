@@ -1,7 +1,7 @@
 """The present state of runs and queues as data, for people and programs. Pure, like `machine`.
 
 `why/` has the reason for the state of a task or a run, `progress/` how far a run is, and `report/`
-what happened in it. May import `protocol`, `machine`, `planning` and `errors`.
+what happened in it. May import `protocol`, `machine`, `planning`, `runtime` and `errors`.
 """
 
 from astrum.view.dead_letters import DeadLetterView, view_of

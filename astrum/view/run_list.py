@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from astrum.protocol.records import RunInfo
 from astrum.protocol.status import LedRun
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 
 UNLED_S = 10.0
 """How long a run is without a leader in the normal course: as long as the lease of one lasts."""

@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from astrum.view.report.columns import run_columns
+from astrum.machine import (
+    AttemptSettled,
+    Failure,
+    Outcome,
+    RetryFellDue,
+    RunState,
+    RunTimes,
+)
+from astrum.planning import Plan, RetryPolicy, TaskSpec
+from astrum.view.report.columns import RunColumns, run_columns
 from astrum.view.report.comparing import compared
+from astrum.view.report.run_head import RunHead
 from astrum_coordinator.display.report_page import report_page
 from tests.chromium import Page
 from tests.made_runs import MadeRun, made_plan
@@ -61,6 +71,25 @@ def test_a_report_says_in_words_what_ran_and_asks_for_nothing(
     assert "First failure" in page.text(".first")
     page.wait(f"{_COLORS} > 8")
     assert page.requests() == [file.as_uri()]
+
+
+def test_a_failure_that_was_tried_again_is_not_told_as_one_of_the_run(
+    page: Page, write_report: Callable[[RunColumns], Path]
+) -> None:
+    state = RunState(Plan("nightly", (TaskSpec("load", retry=RetryPolicy(1)),)), run_key="r")
+    state.start()
+    failure = Failure(("builtins.OSError", "builtins.Exception"), "busy")
+    state.handle(AttemptSettled(0, 1, Outcome.FAILED, 1.0, 2.0, 2.0, "w", failure))
+    state.handle(RetryFellDue(0, 2))
+    state.handle(AttemptSettled(0, 2, Outcome.SUCCEEDED, 3.0, 4.0, 4.0, "w", None))
+    assert state.finished == "completed"
+    times = RunTimes(0.0, 0.0, 5.0)
+    head = RunHead(
+        run_id="r", state="completed", times=times, taken_at=5.0, is_over=True, version="1"
+    )
+    page.open(write_report(run_columns(state, head)))
+    first = " ".join(page.text(".first").split())
+    assert first == "First failed attempt, tried again: load OSError: busy"
 
 
 def test_each_tab_has_its_part_by_key_and_keeps_it_in_the_address(
@@ -216,6 +245,8 @@ def test_what_changed_since_another_run_has_a_tab_of_its_own(
     page.wait("document.querySelector('.panel h2')")
     page.resize(400, 800)
     assert page.evaluate("document.documentElement.scrollWidth") == 400
+    page.press("Escape", "1", "6")
+    page.wait("document.querySelector('#tab-compare').getBoundingClientRect().right <= 400")
 
 
 def _made(seed: int) -> MadeRun:

@@ -83,11 +83,13 @@ BASE: list[tuple[Callable[..., Any], dict[str, Any]]] = [
 ]
 
 
-def built(function: Callable[..., Any], options: dict[str, Any], **settings: Any) -> None:
+def built(
+    function: Callable[..., Any], options: dict[str, Any], name: str = "bad", **settings: Any
+) -> None:
     registry = SchedulerRegistry("mistakes")
     for one, own in BASE:
         registry.task(**own)(one)
-    registry.task("bad", **options)(function)
+    registry.task(name, **options)(function)
     registry.build_scheduler(**settings).flow()
 
 

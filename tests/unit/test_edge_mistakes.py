@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from astrum import DROP, Case, Each, F, Input, Ref, SchedulerRegistry, TaskFailure
-from astrum.errors import SchedulerError
+from astrum.errors import SchedulerError, TaskRegistrationError
 from tests.flows.mistakes import BASE, Color, Page, built, task_with, text, two
 
 any_f: Any = F  # for what type checkers refuse
@@ -188,6 +188,18 @@ def test_a_mistake_in_how_two_parameters_go_together_is_found(
     with pytest.raises(SchedulerError, match=re.escape(told)) as caught:
         registry.build_scheduler()
     assert "task 'bad'" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["parse[0]", "parse[a][0]", "parse[]"])
+def test_a_task_that_a_child_of_another_one_may_be_called_as_is_refused(name: str) -> None:
+    told = f"task '{name}': a child of task 'parse' may have this name too; give the task an id"
+    with pytest.raises(TaskRegistrationError, match=re.escape(told)):
+        built(text, {}, name)
+
+
+@pytest.mark.parametrize("name", ["text[0]", "parse[0].log", "parser[0]", "[0]"])
+def test_a_bracket_in_any_other_id_is_accepted(name: str) -> None:
+    built(text, {}, name)
 
 
 RIGHT: list[tuple[Any, dict[str, Any]]] = [

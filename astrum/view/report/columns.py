@@ -207,9 +207,9 @@ class _Builder:
     def _run(self, duration: int, codes: Sequence[int]) -> dict[str, Any]:
         head, times = self._head, self._head.times
         counts = dict.fromkeys((*_COUNTED, "unfinished"), 0)
-        roots = self._state.tasks.roots
+        known = self._state.tasks.counts
         for task, code in zip(self._tasks.numbers, codes, strict=True):
-            if task not in roots:  # a mapped task without children is a row, and counts as none
+            if task not in known:  # a mapped task of an empty list is a row, and counts as none
                 counts[STATES[code] if STATES[code] in counts else "unfinished"] += 1
         reason = self._state.attempt_log.stop_reason
         return {

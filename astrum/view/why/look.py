@@ -13,7 +13,7 @@ from astrum.planning.plan import DEFAULT_QUEUE, TaskSpec
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LedRun, RunningAttempt, WaitingAttempt
 from astrum.protocol.streams import Stream
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 from astrum.view.why.explanation import first_line
 from astrum.view.why.moment import Pool, RunMoment, Sent
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LaneStatus
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 from astrum.view.why.codes import NEEDS_PERSON, Code
 from astrum.view.why.explanation import Explanation
 from astrum.view.why.look import EXCLUSIVE, Look

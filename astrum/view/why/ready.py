@@ -9,7 +9,7 @@ from astrum.machine.budgets import LOSS_BUDGET
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import UNSERVED as UNSERVED_FAILURE
 from astrum.protocol.pauses import Pause, PauseKind
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 from astrum.view.run_list import UNLED_S
 from astrum.view.why.codes import NEEDS_PERSON, Code
 from astrum.view.why.explanation import Explanation
@@ -59,12 +59,26 @@ def explain_ready(look: Look, task: int) -> Explanation:
         return _unled(look, task, lack, "is sent when")
     led = look.led
     if led is not None and led.refused:
-        text = f"is ready, but the server refuses what its leader sends: {led.refused}"
-        return _made(look, task, Code.LEADER_REFUSED, text)
+        return _refused(look, task, led.refused)
     if led is not None and led.is_in_doubt:
         text = "is sent when its leader has read the run again: the server may have lost writes"
         return _made(look, task, Code.LEADER_IN_DOUBT, text)
     return _limited(look, task) or _soon(look, task)
+
+
+_ASK_SERVER = 'redis-cli -u "$ASTRUM_REDIS_URL" INFO'
+
+
+def _refused(look: Look, task: int, refused: str) -> Explanation:
+    """Return that the server takes no writes, and what a person can do about it."""
+    text = f"is ready, but the server refuses what its leader sends: {refused}"
+    if "memory" in refused:
+        text += "; raise its maxmemory, or delete what takes it, such as ended runs"
+        advice = look.coordinator_command("forget", "--older", "1h")
+    else:
+        topics = {"disk": " persistence", "replicas": " replication"}
+        advice = _ASK_SERVER + next((topics[word] for word in topics if word in refused), "")
+    return _made(look, task, Code.LEADER_REFUSED, text, advice=advice)
 
 
 def _unled(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from astrum.machine.task_state import ENDED, FAILED, SUCCEEDED
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text, duration_text
 from astrum.view.failure_signature import signature
 from astrum.view.task_log import left_out_logs_text
 from astrum.view.why.codes import Code
@@ -72,7 +72,7 @@ def _state(look: Look) -> tuple[Code, str, float | None, str, bool]:
         return lack.code, text, lack.since, lack.advice, lack.needs_person
     if look.state.stopping:
         return Code.RUN_STOPPING, _stopping_text(look), None, "", False
-    age = age_text(info.took_s(look.now))
+    age = duration_text(info.took_s(look.now))
     return Code.RUN_OPEN, f"is under way for {age}, led by {info.owner}", info.begun_at, "", False
 
 
@@ -95,7 +95,7 @@ def _over(look: Look) -> Explanation:
     groups, left_out = largest(grouped((_kind(look, task, one), one) for task, one in ended))
     counts = _counts(look)
     if info.ended_at is not None:
-        text += f" after {age_text(info.took_s(look.now))}"
+        text += f" after {duration_text(info.took_s(look.now))}"
     reason = look.state.attempt_log.stop_reason
     why = f"; {reason}" if reason else ""
     is_retryable = info.state in ("failed", "cancelled")

@@ -7,7 +7,7 @@ from typing import Any
 from astrum.machine.progress import Progress
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import LoopBlock, RunningAttempt
-from astrum.view.ages import age_text
+from astrum.runtime.durations import age_text
 from astrum.view.why.codes import Code
 from astrum.view.why.explanation import Explanation
 from astrum.view.why.look import Look
@@ -106,7 +106,8 @@ def _at_work(
         return _overdue(look, task, taken, row.age_s, limit_s)
     # A blocked event loop holds up coroutines; plain functions run in threads beside it.
     if block is not None and look.spec(task).lane == "async":
-        who = f"task {block.task_id!r}" if block.task_id else "something"
+        blocker = worker.status.blocker
+        who = f"task {blocker!r}" if blocker else "something"
         text = (
             f"stands still on {taken.worker_id}: {who} blocks the event loop there for "
             f"{age_text(block.age_s)} at {block.where}"
@@ -117,7 +118,7 @@ def _at_work(
             taken,
             Code.RUNNING_BLOCKED,
             text,
-            root=block.task_id,
+            root=blocker,
             facts={"blocked_s": block.age_s, "where": block.where},
         )
     return _running(look, task, taken, worker)

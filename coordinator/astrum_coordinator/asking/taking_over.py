@@ -31,6 +31,7 @@ from astrum.execution.run_inputs import Collected, checked_inputs, complete, nam
 from astrum.machine.events import Outcome
 from astrum.machine.taking_over import TAKEN_OVER, OldRun, Seed, Wishes, take_over
 from astrum.planning.axes import ListSource
+from astrum.planning.child_names import possible_parents
 from astrum.planning.plan import Plan
 from astrum.planning.run_inputs import NO_INPUTS, GivenInputs
 from astrum.protocol.messages import Record, encode_entry, encode_record
@@ -254,8 +255,8 @@ def _check_names(wish: FromRun, plan: Plan) -> None:
 
 
 def _is_child(name: str, plan: Plan) -> bool:
-    task_id, bracket, _ = name.partition("[")
-    return bool(bracket) and task_id in plan.index and bool(plan.tasks[plan.index[task_id]].axes)
+    numbers = map(plan.index.get, possible_parents(name))
+    return any(plan.tasks[one].axes for one in numbers if one is not None)
 
 
 class TakingOver(Connected):
@@ -326,6 +327,6 @@ class TakingOver(Connected):
             )
         follower = await read_run(store, seal, info.run_id, stored, values=values)
         for name in wish.again:
-            if "[" in name:
+            if name not in flow.plan.index:
                 number_of(follower.state, name, info.run_id)
         return EarlierRun(wish, flow, info, stored.header, follower)

@@ -7,6 +7,7 @@ from itertools import islice
 from astrum.errors import TaskNotFoundError, nearest
 from astrum.machine.state import RunState
 from astrum.machine.task_state import FAILED, HELD, OUTSTANDING, SUCCEEDED
+from astrum.planning.child_names import possible_parents
 
 
 def number_of(state: RunState, name: str, run_id: str) -> int:
@@ -23,8 +24,8 @@ def children_named(state: RunState, beginning: str, limit: int) -> dict[str, str
     ``beginning`` names their task: ``parse[`` or ``parse[12``. Those that are held come first, then
     those that failed, and those that run or wait for a worker.
     """
-    template = state.plan.index.get(beginning.partition("[")[0])
-    if template is None or template not in state.tasks.roots:
+    template = state.tasks.find_parent(beginning)
+    if template is None:
         return {}
     found: dict[int, list[str]] = {}
     for child in state.tasks.children(template):
@@ -41,12 +42,12 @@ _STATE_NAMES = {HELD: "held", FAILED: "failed", OUTSTANDING: "under way", SUCCEE
 
 
 def _hint(state: RunState, name: str) -> str:
-    task_id, bracket, _ = name.partition("[")
-    task = state.plan.index.get(task_id) if bracket else None
+    task = state.tasks.find_parent(name)
     if task is None:
-        return nearest(task_id, state.plan.index)
-    if task not in state.tasks.roots:
-        return f": task {task_id!r} has no children"
+        plain = next(filter(state.plan.index.__contains__, possible_parents(name)), None)
+        hint = nearest(name.partition("[")[0], state.plan.index)
+        return hint if plain is None else f": task {plain!r} has no children"
+    task_id = state.plan.tasks[task].task_id
     count = state.tasks.counts.get(task)
     if count is None:
         return f": the children of task {task_id!r} are not known yet"

@@ -41,7 +41,7 @@ def coordinators(server: ServerOptions, as_json: bool) -> None:
 
 def coordinators_table(found: list[CoordinatorInfo]) -> NotedTable:
     """Return one row per coordinator."""
-    from astrum_coordinator.display.report_view import duration_text
+    from astrum.runtime.durations import duration_text
     from astrum_coordinator.display.texts import NotedTable, Text
 
     table = NotedTable(*COLUMNS)

@@ -60,7 +60,7 @@ def chosen(found: Sequence[QueueState], names: Sequence[str]) -> list[QueueState
 
 def queues_table(found: Sequence[QueueState]) -> NotedTable:
     """Return one row per queue."""
-    from astrum_coordinator.display.report_view import duration_text
+    from astrum.runtime.durations import duration_text
     from astrum_coordinator.display.texts import NotedTable, Text
 
     table = NotedTable(*COLUMNS)

@@ -146,7 +146,7 @@ def runs_text(run_ids: Sequence[str]) -> str:
 
 def filter_text(chosen: RunFilter) -> str:
     """Return a filter as the options that make it: ``--state failed --label team=data``."""
-    from astrum_coordinator.display.report_view import duration_text
+    from astrum.runtime.durations import duration_text
 
     parts = [f"--state {state}" for state in chosen.states]
     parts += [f"--since {duration_text(chosen.since_s)}"] if chosen.since_s is not None else []

@@ -96,7 +96,8 @@ def record_to_json(info: RunInfo) -> dict[str, Any]:
 
 def runs_table(found: list[ListedRun], workers: Versions) -> NotedTable:
     """Return one row per run; ``workers`` is what the live ones serve."""
-    from astrum_coordinator.display.report_view import STATUS_STYLE, duration_text, time_text
+    from astrum.runtime.durations import duration_text
+    from astrum_coordinator.display.report_view import STATUS_STYLE, time_text
     from astrum_coordinator.display.texts import NotedTable, Text
 
     table = NotedTable(*COLUMNS)
@@ -136,7 +137,8 @@ def tasks_text(info: RunInfo) -> str:
     parts = [f"{counts.succeeded:,} of {total}"]
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
     parts += [f"{counts.retried:,} retried"] if counts.retried else []
-    parts += [f"{counts.outstanding:,} out"] if counts.outstanding and info.is_open else []
+    # What the server has: a leader may hold attempts that the server refuses.
+    parts += [f"{info.outstanding:,} out"] if info.outstanding and info.is_open else []
     return ", ".join(parts)
 
 

@@ -119,11 +119,15 @@ def submit(
 
 
 def tell_end(settings: RedisSettings, run_id: str) -> int:
-    """Wait for the run's end, print how it ended, and return the exit code."""
+    """Wait for the run's end, print how it ended, and return the exit code.
+
+    On a terminal the run is shown meanwhile.
+    """
     from astrum_coordinator.cli import output
     from astrum_coordinator.cli.wait import see_end
 
-    report, code, _ = see_end(settings, run_id, None, with_results=False)
+    watch = output.has_terminal()
+    report, code, progress = see_end(settings, run_id, None, with_results=False, watch=watch)
     if report is not None:
-        output.tell(report, None, False)
+        output.tell(report, progress, False)
     return code

@@ -139,7 +139,7 @@ def worker_to_json(info: WorkerInfo) -> dict[str, Any]:
 
 def workers_table(found: list[WorkerInfo]) -> NotedTable:
     """Return one row per worker; its id says the host and the process."""
-    from astrum_coordinator.display.report_view import duration_text
+    from astrum.runtime.durations import duration_text
     from astrum_coordinator.display.texts import NotedTable, Text
 
     table = NotedTable(*COLUMNS)
@@ -174,7 +174,7 @@ def running_text(status: WorkerStatus) -> str:
 
 def progress_texts(status: WorkerStatus) -> list[str]:
     """Return what running attempts told last: ``["load: 7 of 10 (70 %)"]``."""
-    told = [f"{row.task_id}: {row.progress}" for row in status.running if row.progress is not None]
+    told = [f"{row.name}: {row.progress}" for row in status.running if row.progress is not None]
     return [*told[:MAX_PROGRESS], *["..."][: len(told) > MAX_PROGRESS]]
 
 
@@ -184,7 +184,7 @@ def state_text(status: WorkerStatus, drain: DrainRequest | None = None) -> str:
     if drain is not None and status.drain_left_s is None:
         asked = f"asked to drain by {drain.by}" if drain.by else "asked to drain"
     if status.blocked is not None:
-        who = status.blocked.task_id or status.blocked.where
+        who = status.blocker or status.blocked.where
         blocked = f"blocked by {who} for {status.blocked.age_s:.0f} s"
         return f"{asked}, {blocked}" if asked else blocked
     if asked:

@@ -45,5 +45,5 @@ class ProgressWatch:
             self._known[row.task, row.attempt] = row.progress
             if known.get((row.task, row.attempt)) != row.progress:
                 text = str(row.progress)
-                news.append(RunEvent(now, "task_progress", row.task_id, row.attempt, text, cursor))
+                news.append(RunEvent(now, "task_progress", row.name, row.attempt, text, cursor))
         return news

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from astrum.errors import listed
+from astrum.runtime.durations import duration_text
 from astrum.runtime.visible_text import visible_name
 from astrum.view.report.comparing import LEAST_MS, LEAST_SHARE, Change, ComparedRun, Comparison
 from astrum_coordinator.display.json_values import to_json
 from astrum_coordinator.display.report_view import (
     STATUS_STYLE,
     count_text,
-    duration_text,
     plain_table,
     state_text,
 )
@@ -136,10 +135,13 @@ def _ms(ms: int) -> str:
 
 
 def _only_text(what: str, tasks: Sequence[OnlyTask]) -> str:
-    names = [
-        f"{one.name} ({_effect(one.effect_ms)})" if one.effect_ms else one.name for one in tasks
+    texts = [
+        visible_name(one.name) + (f" ({_effect(one.effect_ms)})" if one.effect_ms else "")
+        for one in tasks[:_NAMED]
     ]
-    return f"{what}: {visible_name(listed(names, _NAMED))}" if names else ""
+    if len(tasks) > _NAMED:
+        texts.append(f"and {len(tasks) - _NAMED:,} more")
+    return f"{what}: {', '.join(texts)}" if texts else ""
 
 
 def _alike_text(found: Comparison) -> str:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from astrum.runtime.durations import duration_text
 from astrum.runtime.visible_text import visible_name
 from astrum.view.progress.pool_facts import PoolFacts, RunningFacts
 from astrum.view.progress.run_counters import Ends
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt
 from astrum_coordinator.display.report_view import (
     count_text,
-    duration_text,
     estimate_text,
     rate_text,
 )

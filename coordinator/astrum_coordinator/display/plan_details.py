@@ -123,6 +123,21 @@ def condition_text(plan: Plan, condition: Condition) -> str:
     return what if watch.kind == "truth" else f"{what} = {watch.choices[condition.value]}"
 
 
+def legend(specs: Iterable[TaskSpec]) -> str:
+    """Return what the signs in a tree of these tasks mean; "" if it has none.
+
+    >>> legend([TaskSpec("merge", ("load", "parse"), tolerant=("parse",))])
+    '?: runs however that task ends; also after: it needs these too'
+    """
+    shown = list(specs)
+    signs = {
+        f"×{UNKNOWN}: one child for each element of a list": any(spec.axes for spec in shown),
+        "?: runs however that task ends": any(spec.tolerant for spec in shown),
+        "also after: it needs these too": any(len(spec.needs) > 1 for spec in shown),
+    }
+    return "; ".join(text for text, occurs in signs.items() if occurs)
+
+
 def gathers(plan: Plan, lengths: Lengths) -> Iterator[str]:
     """Yield a line for each gathered list of known length: what its results may weigh."""
     for spec in plan.tasks:

@@ -25,6 +25,7 @@ from astrum_coordinator.display.plan_details import (
     binding_to_json,
     gathers,
     label,
+    legend,
     more_to_json,
 )
 from astrum_coordinator.display.report_view import count_text, plain_table, value_text
@@ -63,6 +64,7 @@ def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableTy
         stage_table(stages),
         _left_out(len(stages.stages), "stage"),
         _tree(flow.plan, needs, lengths),
+        *_said(legend(flow.plan.tasks[:MAX_TREE_TASKS])),
         *(Text(line, "dim") for line in islice(gathers(flow.plan, lengths), MAX_ROWS)),
     ]
     chosen = [spec for spec in flow.plan.tasks if spec.priority]
@@ -74,7 +76,12 @@ def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableTy
     if shown:
         total = sum(_transport_count(flow, spec) for spec in flow.plan.tasks)
         parts += [transport_table(shown), _left_out(total, "transport")]
+        parts += _said("?: may be missing" if any(row.is_optional for row in shown) else "")
     return Group(*parts)
+
+
+def _said(text: str) -> list[Text]:
+    return [Text(text, "dim")] if text else []
 
 
 def _sizes(plan: Plan, stages: ExecutionPlan) -> str:

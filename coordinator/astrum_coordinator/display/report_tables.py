@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from astrum.errors import listed
+from astrum.runtime.durations import duration_text
 from astrum.runtime.visible_text import visible_name, visible_text
 from astrum.view.report.columns import RunColumns
 from astrum.view.report.comparing import Comparison
 from astrum_coordinator.display.compare_view import CHANGE_COLUMNS, change_cells, head_text
-from astrum_coordinator.display.report_view import duration_text, state_text
+from astrum_coordinator.display.report_view import state_text
 from astrum_coordinator.display.tracebacks import users_traceback
 
 MAX_FAMILIES = 200

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from astrum.planning.run_inputs import HIDDEN
+from astrum.runtime.durations import duration_text
 from astrum.runtime.visible_text import visible_name
 from astrum_coordinator.display.short_values import short_text
 
@@ -55,22 +56,6 @@ _SAID = {
     "running": "is under way",
     "pending": "waits for a coordinator (serve leads it, and so does resume)",
 }
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration with the unit that suits it.
-
-    >>> [duration_text(s) for s in (0.0042, 3.14159, 65, 7380)]
-    ['4 ms', '3.1 s', '1 min 05 s', '2 h 03 min']
-    """
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def rate_text(rate: float) -> str:
@@ -226,9 +211,17 @@ def plain_table(*columns: str) -> PlainTable:
 
 
 def status_of(stat: TaskExecutionStatistics, places: Places) -> str:
-    """Return the state of a task, or how it ended."""
+    """Return the state of a task, or how it ended.
+
+    A mapped task of which no child runs has the state of its child that matters most.
+    """
     place = places.get(stat.task_name)
-    return stat.status if place is None else place.state
+    if place is not None:
+        return place.state
+    waits = [places[row.task_name].state for row in stat.children if row.task_name in places]
+    if stat.status != "pending" or not waits:
+        return stat.status
+    return min(waits, key=lambda state: _ORDER.get(state, 0))
 
 
 def shown_tasks(

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from astrum.errors import listed
+from astrum.runtime.durations import duration_text
 from astrum.view.task_log import left_out_logs_text
 from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
     MAX_ROWS,
     STATUS_STYLE,
     code_text,
-    duration_text,
     end_text,
     error_lines,
     inputs_text,

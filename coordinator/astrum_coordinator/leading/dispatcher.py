@@ -91,6 +91,11 @@ class Dispatcher:
         """Why the server refuses what is to be dispatched, "" if it does not."""
         return self._refusal
 
+    @property
+    def unsent(self) -> int:
+        """The number of ordered attempts that the server has not confirmed."""
+        return len(self._unsent)
+
     def start(self) -> None:
         """Send what was ordered so far, and all that follows."""
         self._may_send = True

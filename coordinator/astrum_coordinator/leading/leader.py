@@ -132,7 +132,7 @@ class RunLeader:
 
     def status(self, ready: Mapping[str, int]) -> LedRun:
         """Return what to publish of the run; ``ready`` is how many tasks it holds, by queue."""
-        led, out = self._led, self.state.outstanding_count
+        led, out = self._led, max(0, self.state.outstanding_count - self._led.dispatcher.unsent)
         most, is_in_doubt = led.streams.capacity, self._is_reread_due
         run = LedRun(self.run_id, ready, most, out, is_in_doubt, *self._unserved)
         return run._replace(refused=led.dispatcher.refused, unsigned_ends=led.unsigned_ends.seen)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from astrum.errors import StoreError
 from astrum.machine.run_counter import RunCounter
 from astrum.protocol.records import encode_counts
-from astrum.protocol.status import MAX_LED_RUNS, CoordinatorStatus
+from astrum.protocol.status import MAX_LED_RUNS, CoordinatorStatus, LedRun
 from astrum.redis.scripts import LedCounts
 from astrum.runtime.service import PeriodicService
 from astrum.runtime.version import installed_version
@@ -64,12 +64,16 @@ class Presence(PeriodicService):
         """Publish once."""
         leaders = list(self._led)
         self._counters = {leader.run_id: self._counter(leader) for leader in leaders}
-        led = [LedCounts(leader.run_id, leader.epoch, self._counts(leader)) for leader in leaders]
+        rows = [leader.status(self._counters[leader.run_id].ready()) for leader in leaders]
+        led = [
+            LedCounts(leader.run_id, leader.epoch, self._counts(row))
+            for leader, row in zip(leaders, rows, strict=True)
+        ]
         if self._passes % ALL_EVERY == 0:
             self._written.clear()
         news = [counts for counts in led if self._written.get(counts.run_id) != counts]
         self._is_published = True
-        asked_at, self.said = time.monotonic(), self._status(leaders)
+        asked_at, self.said = time.monotonic(), self._status(rows)
         await self._store.announce(self._owner, self._details, self.said, news, self._life_s)
         self._said_at = asked_at
         self._written = {counts.run_id: counts for counts in led}
@@ -89,11 +93,12 @@ class Presence(PeriodicService):
         # A leader that reads its run again has a new state.
         return known if known and known.state is leader.state else RunCounter(leader.state)
 
-    def _counts(self, leader: RunLeader) -> bytes:
-        return encode_counts(self._counters[leader.run_id].counts())
+    def _counts(self, row: LedRun) -> bytes:
+        """Return the counts of a run; what the server has not taken is not outstanding there."""
+        counts = self._counters[row.run_id].counts()
+        return encode_counts(counts._replace(outstanding=row.outstanding))
 
-    def _status(self, leaders: list[RunLeader]) -> CoordinatorStatus:
-        rows = [leader.status(self._counters[leader.run_id].ready()) for leader in leaders]
+    def _status(self, rows: list[LedRun]) -> CoordinatorStatus:
         return CoordinatorStatus(
             led_count=len(rows),
             ready=_sum(row.ready for row in rows),

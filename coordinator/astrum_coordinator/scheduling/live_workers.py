@@ -13,7 +13,7 @@ from typing import NamedTuple
 from astrum.machine.failure import blocking_text
 from astrum.protocol.lacking import lacking_from_details
 from astrum.protocol.records import WorkerInfo
-from astrum.protocol.status import LoopBlock, RunningAttempt, ServedTask, WorkerStatus
+from astrum.protocol.status import RunningAttempt, ServedTask, WorkerStatus
 from astrum.protocol.streams import Stream
 from astrum_coordinator.scheduling.work_rates import WorkRates
 
@@ -156,7 +156,7 @@ class LivePool:
 
     def _take_in_status(self, status: WorkerStatus) -> None:
         for row in status.running:
-            attempt = Running(row.task, row.attempt, row.age_s, *_blame(row, status.blocked))
+            attempt = Running(row.task, row.attempt, row.age_s, *_blame(row, status))
             self._running.setdefault(row.run_id, []).append(attempt)
 
 
@@ -188,11 +188,12 @@ def _equals(workers: Iterable[LiveWorker], rates: WorkRates) -> list[_Equals]:
     return list(found.values())
 
 
-def _blame(row: RunningAttempt, block: LoopBlock | None) -> tuple[str, str]:
+def _blame(row: RunningAttempt, status: WorkerStatus) -> tuple[str, str]:
+    block = status.blocked
     if block is None:
         return "", ""
     text = blocking_text(block.age_s, block.where, at_least=True)
     if row.blocks:
         return text, ""
-    who = f"task {block.task_id!r}" if block.task_id else "something"
+    who = f"task {status.blocker!r}" if status.blocker else "something"
     return "", f"{who} on its worker {text}"

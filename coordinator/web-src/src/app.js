@@ -87,6 +87,8 @@ function usePrinting() {
 
 /** @param {{tabs: [string, string][], tab: string, choose: (tab: string) => void, errors: number}} props */
 function Tabs({ tabs, tab, choose, errors }) {
+  // In a narrow window the chosen tab may be out of sight.
+  useEffect(() => document.getElementById(`tab-${tab}`)?.scrollIntoView({ block: "nearest", inline: "nearest" }), [tab]);
   const key = (/** @type {KeyboardEvent} */ event) => {
     const by = /** @type {Record<string, number>} */ ({ ArrowRight: 1, ArrowLeft: -1 })[event.key];
     if (!by) return;

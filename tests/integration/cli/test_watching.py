@@ -100,8 +100,13 @@ def test_who_waits_on_a_terminal_sees_the_run_and_in_a_pipe_if_it_is_asked_for(
 ) -> None:
     refused = cli("wait", "r1", "--watch", "--quiet", "--redis", url)
     assert (refused.returncode, "give one of them" in refused.stderr) == (2, True)
-    terminal = Terminal(tmp_path, "wait", "r1", "--redis", url)
-    terminal.read_until("0 of 2|0/2")
+    attaches = ("submit", "watching_flow.py", "--run-id", "r1", "--attach", "--redis", url)
+    terminals = [
+        Terminal(tmp_path, "wait", "r1", "--redis", url),
+        Terminal(tmp_path, *attaches),
+    ]
+    for terminal in terminals:
+        terminal.read_until("0 of 2|0/2")
     with (
         watching(tmp_path, "wait", "r1", "--redis", url) as silent,
         watching(tmp_path, "wait", "r1", "--watch", "--json", "--redis", url) as told,
@@ -116,9 +121,10 @@ def test_who_waits_on_a_terminal_sees_the_run_and_in_a_pipe_if_it_is_asked_for(
         out, errors = silent.communicate(timeout=TIMEOUT_S)
         assert (silent.returncode, out) == (0, "")
         assert errors.startswith("run r1 completed: 2 of 2 tasks succeeded")
-    assert terminal.read_to_end() == 0
-    assert "run r1 completed: 2 of 2 tasks succeeded" in terminal.text
-    assert SHOW_CURSOR in terminal.raw
+    for terminal in terminals:
+        assert terminal.read_to_end() == 0
+        assert "run r1 completed: 2 of 2 tasks succeeded" in terminal.text
+        assert SHOW_CURSOR in terminal.raw
 
 
 def test_an_interrupt_ends_the_watching_and_not_the_run(cli: Cli, url: str, tmp_path: Path) -> None:

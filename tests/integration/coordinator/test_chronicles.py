@@ -6,7 +6,6 @@ import asyncio
 import io
 import logging
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,15 +14,15 @@ from astrum.errors import DecodeError, RunExpiredError, RunNotFoundError, TaskNo
 from astrum.planning import TaskSpec
 from astrum.protocol.pauses import NO_PAUSES
 from astrum.redis import RedisSettings, RunStore
-from astrum.view.ages import age_text
+from astrum.runtime.durations import duration_text
 from astrum.view.report import chronicle
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
 from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.cli.runs import run_to_json, runs_table
 from astrum_coordinator.client.handle import RunHandle
-from astrum_coordinator.display.report_view import duration_text
 from tests.eventually import eventually
+from tests.exports import without_logs
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
 
 KEY = b"0123456789abcdef"
@@ -39,11 +38,6 @@ async def end_run(coordinator: Coordinator, hand: ManualWorker, run_id: str) -> 
 
 async def kept(runs: RunStore, run_id: str) -> bytes | None:
     return await runs.chronicle(run_id)
-
-
-def without_logs(exported: dict[str, Any]) -> dict[str, Any]:
-    """Return what a chronicle keeps of an export: logs end with the record of their run."""
-    return {name: part for name, part in exported.items() if not name.startswith("logs")}
 
 
 async def test_what_is_left_of_a_run_can_be_shown_and_exported(
@@ -129,7 +123,7 @@ async def test_all_that_tell_a_duration_tell_the_same(
     drawn.print(runs_table([listed], {}))
     assert f" {duration_text(took_s)} " in drawn.export_text()
     assert run_to_json(listed, NO_PAUSES)["took_s"] == took_s
-    assert f"has completed after {age_text(took_s)}:" in (await coordinator.why("r")).sentence
+    assert f"has completed after {duration_text(took_s)}:" in (await coordinator.why("r")).sentence
     await eventually(lambda: kept(runs, "r"))
     assert (await coordinator.export("r"))["run"]["duration_ms"] == round(took_s * 1000)
     await runs.forget("r")

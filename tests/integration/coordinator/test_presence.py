@@ -74,8 +74,11 @@ async def test_a_led_run_says_what_the_server_refuses_and_until_when_a_task_may_
             return next((run for run in found if run.refused and run.unserved), None)
 
         seen = await eventually(led, "the led run to have both")
+        [info] = await runs.list_runs(limit=1)
+    assert info.counts is not None
+    assert (info.counts.outstanding, info.outstanding) == (0, 0)
     assert seen is not None
-    assert seen.refused == "no permission"
+    assert (seen.refused, seen.outstanding) == ("no permission", 0)
     assert "no worker" in seen.unserved
     assert seen.unserved_until is not None
     left_s = seen.unserved_until - await runs.server_time()

@@ -35,6 +35,14 @@ async def fail_at_parse(coordinator: Coordinator, hand: ManualWorker) -> None:
     assert (await running).execution_state == "failed"
 
 
+async def record(runs: RunStore) -> dict[bytes, bytes]:
+    """Return the record of the run, without the epoch of its chronicle, which is written later."""
+    parts = iter(await runs.client.execute("HGETALL", runs.keys.run("r")))
+    found = dict(zip(parts, parts, strict=True))
+    found.pop(b"pc", None)
+    return found
+
+
 async def test_only_what_did_not_succeed_runs_again(
     coordinator: Coordinator, hand: ManualWorker, runs: RunStore
 ) -> None:
@@ -131,16 +139,16 @@ async def test_what_cannot_be_retried_says_what_to_do_and_changes_nothing(
     with pytest.raises(RetryRefusedError, match="no task waits for its next attempt"):
         await coordinator.retry("open", now=True)
     await fail_at_parse(coordinator, hand)
-    before = await runs.client.execute("HGETALL", runs.keys.run("r"))
+    before = await record(runs)
     with pytest.raises(TaskNotFoundError, match="no task 'pars'; did you mean 'parse'"):
         await coordinator.retry("r", ["pars"])
     with pytest.raises(RetryRefusedError, match="task 'load' of run r has succeeded"):
         await coordinator.retry("r", ["load"])
-    assert await runs.client.execute("HGETALL", runs.keys.run("r")) == before
+    assert await record(runs) == before
     await runs.client.execute("DEL", runs.keys.attempts("r"))
     with pytest.raises(RunNotFoundError, match=r"a part of run 'r' has expired.*--result-ttl"):
         await coordinator.retry("r")
-    assert await runs.client.execute("HGETALL", runs.keys.run("r")) == before
+    assert await record(runs) == before
 
 
 async def test_of_two_who_retry_at_once_one_opens_the_run(

@@ -21,6 +21,7 @@ from astrum_coordinator import Coordinator
 from astrum_coordinator.cli.printing import print_view
 from astrum_coordinator.display.show_view import Chosen, snapshot_view
 from tests.eventually import eventually
+from tests.exports import without_logs
 from tests.integration.resilience.modules import begin, flow_of, write
 from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST
@@ -199,7 +200,8 @@ async def test_all_faces_of_a_run_say_the_same_also_when_its_record_has_expired(
     outcomes = [data["outcomes"][code] for code in data["attempts"]["outcome"]]
     assert outcomes.count("lost") == len(data["audit"]["losses"]) > 0
     assert data["path"][-1]["end"] == data["run"]["duration_ms"]
-    # The chronicle says all of it again.
+    # The chronicle says all of it again but logs.
+    data = without_logs(data)
     keys = RedisSettings(url=pool.server.url).keys
     with pool.server.client() as client:
         await eventually(lambda: client.exists(keys.chronicle("r")), "a chronicle")
@@ -260,6 +262,7 @@ async def test_a_leader_that_dies_before_it_writes_a_chronicle_leaves_it_to_anot
     assert await asyncio.to_thread(leader.wait) == -signal.SIGKILL
     assert pool.field("r", "st") == "cancelled"
     known, data = await coordinator.why("r", "merge"), await coordinator.export("r")
+    data = without_logs(data)
     keys = RedisSettings(url=pool.server.url).keys
     with pool.server.client() as client:
         client.delete(keys.coordinators)  # what the dead one said has expired

@@ -164,7 +164,7 @@ async def test_a_blocked_event_loop(pool: Pool, coordinator: Coordinator) -> Non
     assert (await run.ended()).execution_state == "completed"
 
 
-async def test_a_held_task_goes_on_by_the_command_that_is_advised(
+async def test_a_held_task_is_shown_by_what_is_advised_and_goes_on_when_released(
     pool: Pool, coordinator: Coordinator
 ) -> None:
     worker = pool.worker(*QUICK, module=MODULE)
@@ -178,7 +178,10 @@ async def test_a_held_task_goes_on_by_the_command_that_is_advised(
     pool.release("pays")
     await asyncio.to_thread(pool.worker, *QUICK, module=MODULE)
     advised = shlex.split(reason.advice)
-    assert (await asyncio.to_thread(pool.command, *advised[1:])).returncode == 0
+    shown = await asyncio.to_thread(pool.command, *advised[1:])
+    assert (shown.returncode, "held" in shown.stdout) == (0, True)
+    release = ("release", run.run_id, "pays", "--retry")
+    assert (await asyncio.to_thread(pool.command, *release)).returncode == 0
     assert (await run.ended()).execution_state == "completed"
 
 

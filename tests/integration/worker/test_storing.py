@@ -46,7 +46,9 @@ class Place:
     def add(self, task: int, size: int, run_id: str = "r") -> Outgoing:
         settlement = Settlement(task, 1, f"{task}-0", True, b"record")
         key = ("stream", f"{task}-0")
-        end = Outgoing(run_id, key, settlement, Blob(f"{task}", b"x" * size), None)
+        end = Outgoing(
+            run_id, key, settlement, Blob(f"{task}", b"x" * size), None, name=f"parse[{task}]"
+        )
         self.storing.add(end)
         return end
 
@@ -92,5 +94,8 @@ async def test_a_value_is_stored_again_after_the_server_may_have_lost_it() -> No
 def test_many_ends_that_came_too_late_are_one_line() -> None:
     place = Place()
     ends = [place.add(task, size=1) for task in range(3)]
-    assert late_text(ends[:1]).startswith("run r: the end of task 0, attempt 1 came too late")
-    assert late_text(ends).startswith("run r: the end of task 0, attempt 1 and of 2 more attempts")
+    first = "run r: the end of task 'parse[0]', attempt 1"
+    assert late_text(ends[:1]).startswith(f"{first} came too late")
+    assert late_text(ends).startswith(f"{first} and of 2 more attempts")
+    ends[0].name = ""  # its claim could not be read
+    assert late_text(ends).startswith("run r: the end of task number 0, attempt 1")

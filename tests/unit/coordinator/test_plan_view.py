@@ -163,6 +163,19 @@ def test_the_tree_says_which_tasks_have_children_conditions_and_policies() -> No
     ]
 
 
+def test_the_signs_that_occur_are_explained_and_no_others() -> None:
+    told = (
+        "×n: one child for each element of a list; ?: runs however that task ends; "
+        "also after: it needs these too"
+    )
+    text = rendered(refunds())
+    assert told in " ".join(text.split())
+    assert text.endswith("\n?: may be missing\n")
+    plain = rendered(invoices())
+    assert not any(sign in plain for sign in ("×n", "?", "also after"))
+    assert "also after: it needs these too\n" in rendered(wide(3))
+
+
 def test_inputs_tell_the_number_of_children_and_what_a_gathered_list_may_weigh() -> None:
     text = rendered(refunds(), SIZES)
     assert "grid ×1,200 · each of [input models, input seeds]" in text

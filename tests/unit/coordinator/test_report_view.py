@@ -25,9 +25,9 @@ from astrum.machine import (
     TaskAttemptStatistics,
     TaskExecutionStatistics,
 )
+from astrum.runtime.durations import duration_text
 from astrum_coordinator.display.json_values import report_to_json, to_json
 from astrum_coordinator.display.report_view import (
-    duration_text,
     end_line,
     report_view,
     summary_lines,

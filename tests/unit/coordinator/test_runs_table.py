@@ -12,7 +12,11 @@ from astrum_coordinator.cli.runs import end_text, tasks_text
 
 
 def run(
-    counts: RunCounts | None = None, state: str = "open", tasks: str = "5", **details: str
+    counts: RunCounts | None = None,
+    state: str = "open",
+    tasks: str = "5",
+    outstanding: int = 0,
+    **details: str,
 ) -> RunInfo:
     return RunInfo(
         run_id="r",
@@ -22,7 +26,7 @@ def run(
         lease_s=0.0,
         created_at=1.0,
         ended_at=None,
-        outstanding=0,
+        outstanding=outstanding,
         late_ends=0,
         details={"tasks": tasks, **details},
         counts=counts,
@@ -37,8 +41,9 @@ def run(
         (run(RunCounts(1_000), tasks="3000"), "1,000 of 3,000"),
         (run(tasks="3000"), "3,000"),
         (run(RunCounts(1_000, total=4_000), tasks="3"), "1,000 of 4,000"),
-        (run(RunCounts(3, 1, 2, 1, 1)), "3 of 5, 1 failed, 2 retried, 1 out"),
-        (run(RunCounts(3, outstanding=1), "completed"), "3 of 5"),
+        (run(RunCounts(3, 1, 2, 1, 1), outstanding=1), "3 of 5, 1 failed, 2 retried, 1 out"),
+        (run(RunCounts(3, outstanding=4)), "3 of 5"),  # its leader holds 4, the server refuses them
+        (run(RunCounts(3), "completed", outstanding=1), "3 of 5"),
     ],
 )
 def test_a_run_says_how_far_its_tasks_are(info: RunInfo, text: str) -> None:

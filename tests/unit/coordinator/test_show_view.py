@@ -21,6 +21,7 @@ from astrum.view import Code, RunSnapshot, UnfinishedState, UnfinishedTask
 from astrum.view.report.chronicle import MAX_TASKS
 from astrum_coordinator.cli.show import check_attempt
 from astrum_coordinator.display.json_values import report_to_json
+from astrum_coordinator.display.report_view import status_of
 from astrum_coordinator.display.show_view import (
     Chosen,
     origin_text,
@@ -47,6 +48,31 @@ def test_show_says_who_submitted_a_run_and_its_labels_if_that_is_known() -> None
     assert origin_text(unknown) == ""
     assert "submitted by ann@host:7; labels: a= b=2" in printed(snapshot_view(known, Chosen()))
     assert "submitted" not in printed(snapshot_view(known, Chosen(failed=True)))
+
+
+@pytest.mark.parametrize(
+    ("children", "status"),
+    [(["waiting", "waiting"], "waiting"), (["ready", "queued"], "queued"), (["held"], "held")],
+)
+def test_a_mapped_task_has_the_state_that_a_plain_one_would_have(
+    children: list[str], status: str
+) -> None:
+    names = [f"parse[{place}]" for place in range(len(children))]
+    rows = [TaskExecutionStatistics(name, 1, 0.0, 0.0, 0.0, "pending") for name in names]
+    stat = TaskExecutionStatistics("parse", 1, 0.0, 0.0, 0.0, "pending", children=rows)
+    places = {
+        name: UnfinishedTask(
+            task_id=name,
+            state=UnfinishedState(state),
+            text="",
+            attempt=1,
+            queue="default",
+            lane="async",
+            code=Code.WAITS_UPSTREAM,
+        )
+        for name, state in zip(names, children, strict=True)
+    }
+    assert status_of(stat, places) == status
 
 
 def test_show_says_of_an_ended_run_that_it_is_too_big_for_a_chronicle() -> None:

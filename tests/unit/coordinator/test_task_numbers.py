@@ -19,8 +19,8 @@ PLAN = Plan(
 )
 
 
-def state_with(children: int | None) -> RunState:
-    state = RunState(PLAN)
+def state_with(children: int | None, plan: Plan = PLAN) -> RunState:
+    state = RunState(plan)
     state.start()
     if children is not None:
         seen = (children,)
@@ -30,6 +30,17 @@ def state_with(children: int | None) -> RunState:
 
 def test_a_child_is_found_by_its_name() -> None:
     assert [number_of(state_with(3), name, "r") for name in ("parse", "parse[2]")] == [1, 4]
+
+
+def test_a_child_is_found_by_its_name_if_the_id_of_its_task_has_brackets() -> None:
+    files, parse = PLAN.tasks
+    state = state_with(3, Plan("test", (files, parse._replace(task_id="parse[x]"))))
+    assert [number_of(state, name, "r") for name in ("parse[x]", "parse[x][2]")] == [1, 4]
+    assert list(children_named(state, "parse[x][", 9)) == [
+        f"parse[x][{child}]" for child in (0, 1, 2)
+    ]
+    with pytest.raises(TaskNotFoundError, match="has 3 children, such as"):
+        number_of(state, "parse[x][3]", "r")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,13 @@ def test_a_worker_that_has_not_begun_to_drain_says_who_asked_it_to() -> None:
     assert state_text(draining, request) == "draining, 10 s left"
 
 
+def test_children_are_named() -> None:
+    told = ATTEMPT._replace(child="t[3]", blocks="pdf.py:8", done=7)
+    status = WorkerStatus(running=(told,), blocked=LoopBlock(31.0, "pdf.py:8", "t"))
+    assert progress_texts(status) == ["t[3]: 7 done"]
+    assert state_text(status) == "blocked by t[3] for 31 s"
+
+
 def test_running_attempts_are_shown_beside_the_slots() -> None:
     lanes = {"async": LaneStatus(100, 1), "thread": LaneStatus(4, 0)}
     assert running_text(WorkerStatus(running=(ATTEMPT,), lanes=lanes)) == "1 of 104"

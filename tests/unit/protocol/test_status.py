@@ -68,8 +68,8 @@ def test_anything_else_is_a_decode_error_or_a_list_of_strings(data: bytes) -> No
 
 
 FULL = WorkerStatus(
-    running=(ATTEMPT, RunningAttempt("r", 1, "u", 2, 3.0, "pdf.py:88")),
-    waiting=(WaitingAttempt("r", 2, "v", 1, 0.1, "async"),),
+    running=(ATTEMPT, RunningAttempt("r", 1, "u", 2, 3.0, "pdf.py:88", child="u[1]")),
+    waiting=(WaitingAttempt("r", 2, "v", 1, 0.1, "async", "v[0]"),),
     lanes={"async": LaneStatus(8, 2, 6, 0.2), "thread": LaneStatus(4, 0)},
     not_claiming=("draining",),
     blocked=LoopBlock(2.0, "pdf.py:88 in parse", "u", "parse()"),
@@ -92,7 +92,7 @@ def test_a_status_of_a_later_version_is_read_as_far_as_it_is_known() -> None:
     said["later"] = 1
     for rows in (said["running"], said["waiting"], said["lanes"].values(), [said["blocked"]]):
         for row in rows:
-            row += [None] * (6 - len(row)) + ["later"]
+            row += [None] * (11 - len(row)) + ["later"]
     assert decode_status(msgpack.packb(said)) == FULL
 
 

@@ -152,6 +152,7 @@ def test_tasks_of_one_run_alone_are_new_or_gone() -> None:
     [new], [gone] = found.new, found.gone
     assert (new.name, new.run_ms, new.effect_ms) == ("other", 1_200, 200)
     assert (gone.name, gone.run_ms, gone.effect_ms) == ("left", 1_700, -700)
+    assert "\nnew: other (+200 ms)\ngone: left (-700 ms)\n" in printed(found)
     assert found.alike == 3
 
 

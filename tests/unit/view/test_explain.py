@@ -241,3 +241,22 @@ def test_commands_are_quoted_for_a_shell() -> None:
     queue = TaskSpec("a", queue="big ones")
     look = look_at(state_of(queue), run_info(details={}), unserved={"a": Code.UNSERVED_QUEUE})
     assert explain(look, 0).advice == "astrum-worker MODULE --queue 'big ones'"
+
+
+def test_a_short_run_has_the_duration_that_show_prints() -> None:
+    short = run_info(state="completed", lease_s=0.0, ended_at=NOW - 99.6)
+    found = explain_run(look_at(state_of(A, events=[ended(0, Outcome.SUCCEEDED)]), short))
+    assert found.sentence == "has completed after 400 ms: 1 of 1 tasks succeeded"
+
+
+@pytest.mark.parametrize(
+    ("refused", "advice"),
+    [
+        ("the server cannot save to its disk and refuses writes", " INFO persistence"),
+        ("the server has too few replicas and refuses writes", " INFO replication"),
+        ("something else", " INFO"),
+    ],
+)
+def test_a_server_that_takes_no_writes_can_be_asked_why(refused: str, advice: str) -> None:
+    look = look_at(state_of(A), coordinators=[coordinator(refused=refused)])
+    assert explain(look, 0).advice == f'redis-cli -u "$ASTRUM_REDIS_URL"{advice}'

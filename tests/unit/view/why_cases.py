@@ -161,8 +161,9 @@ READY = {
     ),
     Code.LEADER_REFUSED: Case(
         task(look_at(state_of(A), coordinators=[coordinator(refused="out of memory")])),
-        "is ready, but the server refuses what its leader sends: out of memory",
-        "",
+        "is ready, but the server refuses what its leader sends: out of memory; raise its "
+        "maxmemory, or delete what takes it, such as ended runs",
+        "astrum-coordinator forget --older 1h",
         True,
     ),
     Code.LEADER_IN_DOUBT: Case(

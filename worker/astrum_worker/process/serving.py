@@ -224,7 +224,7 @@ class _Process:
 
     def _suspects(self) -> str:
         """Name the tasks that run on the event loop, for a message about damage by one of them."""
-        names = sorted({repr(held.task_id) for held in self._on_loop()})
+        names = sorted({repr(held.name) for held in self._on_loop()})
         return f" (async tasks that run now: {', '.join(names)})" if names else ""
 
 

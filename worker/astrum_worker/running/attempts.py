@@ -216,7 +216,7 @@ class Attempts:
         except BaseException:
             if not runs_in(job):  # this coroutine itself is being closed
                 raise
-            logger.exception("task %r ended in an unexpected way", held.task_id)
+            logger.exception("task %r ended in an unexpected way", held.name)
             ending = undescribed(held)
         held.leave_job()
         self._close(held, ending)
@@ -329,15 +329,15 @@ class Attempts:
         try:
             if held.context.log is not None:
                 ending = self._logs.with_log(held, ending)
-            end = self._settler.settle(held.run_id, held.claim, ending, done)
+            end = self._settler.settle(held.run_id, held.claim, ending, done, held.name)
         except Exception:
             logger.exception(
                 "run %s: how task %r ended could not be recorded; it is recorded as a "
                 "failure without a description",
-                *(held.run_id, held.task_id),
+                *(held.run_id, held.name),
             )
             ending = undescribed(held)
-            end = self._settler.settle(held.run_id, held.claim, ending, done)
+            end = self._settler.settle(held.run_id, held.claim, ending, done, held.name)
         if self._metrics is not None:
             stream, size = held.claim.stream, ending.size
             self._metrics.note_end(held.context.namespace, held.task_id, stream, end, size)
@@ -355,7 +355,7 @@ class Attempts:
             logger.error(
                 "run %s: task %r, attempt %d is held here without being run; it is ended as "
                 "failed: please report this as a bug of Astrum",
-                *(held.run_id, held.task_id, held.attempt),
+                *(held.run_id, held.name, held.attempt),
             )
             if held.is_running:
                 self._close(held, undescribed(held))

@@ -75,8 +75,13 @@ class ClaimedAttempt:
 
     @property
     def task_id(self) -> str:
-        """The name of the attempt's task, "" if the claim could not be read."""
+        """The id of the attempt's task, "" if the claim could not be read."""
         return self.context.task_id
+
+    @property
+    def name(self) -> str:
+        """The name of the attempt's task, or of its child, as people see it."""
+        return self.context.name
 
     @property
     def is_running(self) -> bool:

@@ -74,7 +74,7 @@ class AttemptExecutor:
         except BaseException as error:
             if not runs_in(held.job):  # this coroutine itself is being closed
                 raise
-            logger.exception("task %r could not be run", held.task_id)
+            logger.exception("task %r could not be run", held.name)
             return ended(held, raised(error, held.started_at))
 
     async def _is_expected(self, held: ClaimedAttempt) -> bool:
@@ -91,7 +91,7 @@ class AttemptExecutor:
             level=logging.DEBUG,
         )
         if not is_mine:
-            logger.warning("run %s: task %r is not run: %s", held.run_id, held.task_id, A_COPY)
+            logger.warning("run %s: task %r is not run: %s", held.run_id, held.name, A_COPY)
         return is_mine
 
     async def _result(

@@ -41,7 +41,7 @@ class TaskLogs:
             stored = self.stored(held, log, is_whole=True)
             stored = stored._replace(is_failure=outcome not in WITHOUT_FAILURE)
         except Exception:
-            logger.exception("the log of task %r cannot be stored", held.task_id)
+            logger.exception("the log of task %r cannot be stored", held.name)
             return ending
         record = ending.record._replace(log=fingerprint_of_log(stored.data))
         return ending._replace(record=record, log=stored)

@@ -88,14 +88,23 @@ class Settler(Service):
         await self._storing.stop()
         await super().stop()
 
-    def settle(self, run_id: str, claim: Claim, ending: Ending, done: Callable[[], None]) -> Record:
+    def settle(
+        self,
+        run_id: str,
+        claim: Claim,
+        ending: Ending,
+        done: Callable[[], None],
+        name: str = "",
+    ) -> Record:
         """Record the end of an attempt with the next batch of its run; then call ``done``.
 
-        Returns the record as it is sent, with its times on the server's clock.
+        ``name`` is that of its task or child, for the log. Returns the record as it is sent, with
+        its times on the server's clock.
         """
         record = on_server_clock(ending.record, claim, self._store.clock)
         settlement = settlement_of(self._seal, run_id, claim, record)
-        self._add(Outgoing(run_id, claim.key, settlement, ending.blob, done, log=ending.log))
+        key, log = claim.key, ending.log
+        self._add(Outgoing(run_id, key, settlement, ending.blob, done, log=log, name=name))
         return record
 
     def store_log(self, log: StoredLog) -> None:
@@ -316,8 +325,9 @@ class Settler(Service):
 def late_text(late: Sequence[Outgoing]) -> str:
     """Return one line about ends of one run that came too late: a cancelled run may have many."""
     first = late[0].settlement
+    name = repr(late[0].name) if late[0].name else f"number {first.task}"
     others = f" and of {len(late) - 1:,} more attempts" if len(late) > 1 else ""
     return (
-        f"run {late[0].run_id}: the end of task {first.task}, attempt {first.attempt}{others} came "
+        f"run {late[0].run_id}: the end of task {name}, attempt {first.attempt}{others} came "
         "too late: it was settled by others, or the run was cancelled"
     )

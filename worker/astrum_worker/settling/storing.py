@@ -26,7 +26,7 @@ class Outgoing:
     ``blob`` is the value that the record refers to; it must be in the store before the record.
     ``stored_at`` counts the suspected losses at the time when it was stored: after another one
     the server may have lost the value. ``log`` is what the attempt logged; it should be in the
-    store before the record.
+    store before the record. ``name`` is that of its task or child, "" if it is not known.
     """
 
     run_id: str
@@ -36,6 +36,7 @@ class Outgoing:
     done: Callable[[], None] | None
     stored_at: int = NEVER
     log: StoredLog | None = None
+    name: str = ""
 
     @property
     def is_done(self) -> bool:

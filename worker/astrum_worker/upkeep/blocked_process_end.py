@@ -174,7 +174,7 @@ def _end_of(held: ClaimedAttempt, blockage: Blockage, suspects: list[ClaimedAtte
 def _tell(blockage: Blockage, running: int, limit_s: float) -> None:
     who, held = "something", blockage.held
     if held is not None:
-        who = f"run {held.run_id}: task {held.task_id!r}, attempt {held.attempt}"
+        who = f"run {held.run_id}: task {held.name!r}, attempt {held.attempt}"
     logger.error(
         "%s blocks the event loop for more than the limit of %g s at %s: %s -- this worker process "
         "ends because of it; the other attempts that it runs (%d) go on elsewhere",

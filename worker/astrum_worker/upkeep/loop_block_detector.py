@@ -175,7 +175,7 @@ def _attempt_context(innermost: FrameType | None) -> AttemptContext | None:
 def _tell(found: Blockage) -> None:
     who = "something"
     if found.held is not None:
-        who = f"task {found.held.task_id!r} (run {found.held.run_id})"
+        who = f"task {found.held.name!r} (run {found.held.run_id})"
     logger.warning(
         "the event loop is blocked for %.1f s by %s at %s: %s -- no other async task runs; "
         "await there, or make the task a plain function, which gets a thread",

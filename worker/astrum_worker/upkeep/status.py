@@ -71,7 +71,7 @@ class StatusBoard:
     def _status(self, now: float) -> WorkerStatus:
         blockage, drain_until = self._blockage, self._drain_until
         return WorkerStatus(
-            running=tuple(_running(held, now, blockage) for held in self._attempts.running()),
+            running=tuple(running_row(held, now, blockage) for held in self._attempts.running()),
             waiting=tuple(_waiting(held, now) for held in self._attempts.waiting()),
             lanes={consumer.lane: consumer.status(now) for consumer in self._consumers},
             not_claiming=tuple(self._gate.reasons),
@@ -94,13 +94,14 @@ class StatusBoard:
             self._told, self._told_at = told, now
 
 
-def _running(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> RunningAttempt:
+def running_row(held: ClaimedAttempt, now: float, blockage: Blockage | None) -> RunningAttempt:
+    """Return what a status says of an attempt that runs."""
     blocks = blockage.where if blockage is not None and blockage.held is held else ""
     age_s = _age_s(held, now)
     told, said = _told(held)
     done, total, text = (None, None, "") if told is None else told
     what = (held.run_id, held.task, held.task_id, held.attempt)
-    return RunningAttempt(*what, age_s, blocks, done, total, text, said)
+    return RunningAttempt(*what, age_s, blocks, done, total, text, said, _child(held))
 
 
 _TOLD_NOTHING = (None, "")
@@ -114,7 +115,12 @@ def _told(held: ClaimedAttempt) -> tuple[Progress | None, str]:
 
 def _waiting(held: ClaimedAttempt, now: float) -> WaitingAttempt:
     age_s = _age_s(held, now)
-    return WaitingAttempt(held.run_id, held.task, held.task_id, held.attempt, age_s, held.lane)
+    what = (held.run_id, held.task, held.task_id, held.attempt)
+    return WaitingAttempt(*what, age_s, held.lane, _child(held))
+
+
+def _child(held: ClaimedAttempt) -> str:
+    return "" if held.context.index is None else held.name
 
 
 def _age_s(held: ClaimedAttempt, now: float) -> float:

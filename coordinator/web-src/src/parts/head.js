@@ -31,12 +31,17 @@ function Counts({ run }) {
 }
 
 /**
- * The failure that was first, with the task that had it.
+ * The first failure of a task that failed, else the first of an attempt that was tried again.
  * @param {import("../model.js").Run} run
  */
 function firstFailure(run) {
-  const known = run.file.failures.filter(({ tasks }) => tasks.length > 0);
-  return known.sort((a, b) => (a.first_at ?? Infinity) - (b.first_at ?? Infinity))[0];
+  const sorted = [...run.file.failures].sort((a, b) => (a.first_at ?? Infinity) - (b.first_at ?? Infinity));
+  for (const failure of sorted) {
+    const task = failure.tasks.find((one) => run.state(one) === "failed");
+    if (task !== undefined) return { failure, task, said: "First failure:" };
+  }
+  const failure = sorted.find(({ tasks }) => tasks.length > 0);
+  return failure && { failure, task: failure.tasks[0], said: "First failed attempt, tried again:" };
 }
 
 /** @param {import("../model.js").Run} run */
@@ -58,7 +63,7 @@ function details(run) {
 /** @param {{run: import("../model.js").Run, open: (task: number) => void}} props */
 export function Head({ run, open }) {
   const { facts } = run;
-  const failure = firstFailure(run);
+  const first = firstFailure(run);
   const inputs = Object.entries(facts.inputs ?? {});
   return html`<header class="head">
     <h1><span class="badge s-${facts.state}"><${Mark} name=${facts.state} /></span>
@@ -67,9 +72,9 @@ export function Head({ run, open }) {
       ${details(run).map(([name, value]) => html`<span key=${name}><span class="muted">${name}</span> ${value}</span>`)}</p>
     ${facts.reason && html`<p class="reason">${visibleText(facts.reason)}</p>`}
     <${Counts} run=${run} />
-    ${failure && html`<p class="first"><span class="muted">First failure:</span>
-      <button class="link" onClick=${() => open(failure.tasks[0])}>${run.name(failure.tasks[0])}</button>
-      <span class="what">${visibleName(failure.type)}${failure.message ? `: ${visibleName(failure.message)}` : ""}</span></p>`}
+    ${first && html`<p class="first"><span class="muted">${first.said}</span>
+      <button class="link" onClick=${() => open(first.task)}>${run.name(first.task)}</button>
+      <span class="what">${visibleName(first.failure.type)}${first.failure.message ? `: ${visibleName(first.failure.message)}` : ""}</span></p>`}
     ${inputs.length > 0 && html`<details class="inputs"><summary>${counted(inputs.length, "input")}</summary>
       <dl>${inputs.map(([name, value]) => html`<dt key=${name}>${visibleName(name)}</dt><dd><code>${visibleText(value)}</code></dd>`)}</dl></details>`}
   </header>`;
