@@ -21,9 +21,7 @@ from astrum_worker.upkeep.status import running_row
         (3, "a-17", "parse[a-17]"),
     ],
 )
-def test_a_child_has_its_own_name(
-    index: int | tuple[int, ...] | None, key: str, name: str
-) -> None:
+def test_a_child_has_its_own_name(index: int | tuple[int, ...] | None, key: str, name: str) -> None:
     context = AttemptContext("r", "parse", 1, index=index, key=key)
     held = ClaimedAttempt(Claim("q", "1-0", b""), "async", 7, 1, context)
     row = running_row(held, time.monotonic(), None)
