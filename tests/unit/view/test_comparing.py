@@ -192,6 +192,22 @@ def test_what_is_printed_names_the_most_important_first() -> None:
     )
 
 
+def test_tasks_of_one_run_alone_have_their_effects_behind_their_names() -> None:
+    plain = TaskSpec("root"), TaskSpec("check")
+    one = run_of(plain[0], ends=[end(0, 0, 100)], took=100)
+    other = run_of(*plain, ends=[end(0, 0, 100), end(1, 0, 300)], took=300)
+    assert "new: check (+200 ms)" in printed(compared(one, other)).splitlines()
+    assert "gone: check (-200 ms)" in printed(compared(other, one)).splitlines()
+
+
+def test_runs_of_two_flows_are_said_to_be_that() -> None:
+    one, other = diamond("a"), diamond("b")
+    other["run"]["namespace"] = "nightly"
+    first = printed(compared(one, other)).splitlines()[0]
+    assert first.endswith("; these are runs of two flows, 'nightly' and 'n'"), first
+    assert "flows" not in printed(compared(one, diamond("b")))
+
+
 def test_names_of_tasks_cannot_steer_a_terminal() -> None:
     red = TaskSpec("\x1b[31mred\u202e")
     one = run_of(red, ends=[end(0, 0, 100)], took=100)
