@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from astrum.errors import nearest
+from astrum.errors import nearest_choice
 
 DEFAULT_THREADS = 64
 """Sync functions of one run in process that run at once, unless its config says otherwise."""
@@ -114,7 +114,7 @@ def changed(config: AstrumConfig, **settings: Any) -> AstrumConfig:
 
 def _check_policy(on_failure: Any) -> None:
     if on_failure not in _POLICIES:
-        hint = nearest(on_failure, _POLICIES) if isinstance(on_failure, str) else ""
+        hint = nearest_choice(on_failure, _POLICIES)
         raise ValueError(
             f"on_failure must be 'stop', 'continue' or 'ignore', got {on_failure!r}{hint}"
         )
@@ -122,7 +122,7 @@ def _check_policy(on_failure: Any) -> None:
 
 def _check_task_logs(task_logs: Any, capture_print: bool) -> None:
     if task_logs not in get_args(TaskLogs):
-        hint = nearest(task_logs, get_args(TaskLogs)) if isinstance(task_logs, str) else ""
+        hint = nearest_choice(task_logs, get_args(TaskLogs))
         raise ValueError(f"task_logs must be 'failed', 'all' or 'off', got {task_logs!r}{hint}")
     if capture_print and task_logs == "off":
         raise ValueError("capture_print needs logs: task_logs='off' keeps none")

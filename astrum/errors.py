@@ -302,14 +302,27 @@ def encodable(text: str) -> str:
     return str.encode(text, "utf-8", "backslashreplace").decode()
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], least: float = 0.5) -> str:
     """Return ``"; did you mean 'x'?"`` for the known name nearest to ``name``, else ``""``.
+
+    ``least`` is the share of the two names that must be alike.
 
     >>> nearest("lod", ["load", "extract"])
     "; did you mean 'load'?"
     """
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    matches = get_close_matches(name, list(known), n=1, cutoff=least)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def nearest_choice(value: object, choices: Iterable[str]) -> str:
+    """Return a hint as `nearest` does, if the value is very near: the message lists all choices.
+
+    >>> nearest_choice("hodl", ["retry", "fail", "hold"])
+    "; did you mean 'hold'?"
+    >>> nearest_choice("wait", ["retry", "fail", "hold"]), nearest_choice(3, ["fail"])
+    ('', '')
+    """
+    return nearest(value, choices, least=0.6) if isinstance(value, str) else ""
 
 
 def listed(names: Sequence[str], most: int) -> str:

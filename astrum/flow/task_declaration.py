@@ -13,6 +13,7 @@ from astrum.flow.edge_options import NO_EDGE_OPTIONS, EdgeOptions, make_edge_opt
 from astrum.flow.task_options import Reference
 from astrum.planning.build import AttemptOptions, make_options
 from astrum.planning.retry_policy import RetryPolicy
+from astrum.runtime.visible_text import can_be_seen
 
 if TYPE_CHECKING:
     from astrum.data_transport import TaskData
@@ -110,7 +111,8 @@ def _task_name(task_id: Any, function: Any) -> str:
 def checked_name(name: Any, what: str) -> str:
     """Return ``name``; raises `TaskRegistrationError` unless it is a string that is not empty.
 
-    UTF-8 must be able to encode it, since it is sent to other processes and shown to people.
+    UTF-8 must be able to encode it, and some of it must be seen, since it is sent to other
+    processes and shown to people.
     """
     if not isinstance(name, str) or not name:
         raise TaskRegistrationError(f"{what} must be a string that is not empty, got {name!r}")
@@ -118,6 +120,10 @@ def checked_name(name: Any, what: str) -> str:
         raise TaskRegistrationError(
             f"{what} must be a string that UTF-8 can encode, got {name!r}: it holds half of a "
             "surrogate pair; take that character out"
+        )
+    if not can_be_seen(name):
+        raise TaskRegistrationError(
+            f"{what} must have a character that can be seen, got {name!r}: give it a letter"
         )
     return name
 

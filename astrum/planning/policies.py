@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from astrum.errors import TaskRegistrationError, nearest
+from astrum.errors import TaskRegistrationError, nearest_choice
 from astrum.planning.task_spec import ON_FAILURE, ON_LOST, OnFailure, OnLost, is_max_failed
 
 
@@ -52,5 +52,5 @@ def check_choice(what: str, value: Any, known: tuple[str, ...]) -> None:
     """Raise `TaskRegistrationError` unless ``value`` is one of ``known``; ``what`` names it."""
     if not isinstance(value, str) or value not in known:
         names = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
-        hint = nearest(value, known) if isinstance(value, str) else ""
+        hint = nearest_choice(value, known)
         raise TaskRegistrationError(f"{what} must be {names}, got {value!r}{hint}")

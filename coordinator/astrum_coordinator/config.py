@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from astrum.errors import nearest
+from astrum.errors import nearest_choice
 from astrum.planning.fingerprint import COMPATIBLE, VERSION_POLICIES
 from astrum.values.payload import MAX_ARGUMENT_BYTES
 
@@ -98,5 +98,5 @@ def check_versions(versions: object) -> None:
     if versions not in VERSION_POLICIES:
         raise ValueError(
             f"versions must be one of {', '.join(VERSION_POLICIES)}, got {versions!r}"
-            f"{nearest(str(versions), VERSION_POLICIES)}"
+            f"{nearest_choice(versions, VERSION_POLICIES)}"
         )

@@ -25,6 +25,7 @@ from astrum import (
     use_namespace,
 )
 from astrum.data_transport import TaskData
+from astrum.runtime.visible_text import visible_name
 
 
 @pytest.fixture(autouse=True)
@@ -345,3 +346,16 @@ def test_explicit_registries_are_separate_from_the_global_namespaces() -> None:
 
 def test_a_registry_is_called_default_unless_it_is_given_a_name() -> None:
     assert SchedulerRegistry().name == "default"
+
+
+@pytest.mark.parametrize("name", [" ", "\t\n", "\u200b", "\u200d \u00ad"])
+def test_an_id_that_cannot_be_seen_is_refused(name: str) -> None:
+    with pytest.raises(TaskRegistrationError, match="must have a character that can be seen"):
+        SchedulerRegistry("unseen").task(name)(lambda: None)
+    with pytest.raises(TaskRegistrationError, match="a namespace must have a character"):
+        SchedulerRegistry(name)
+
+
+def test_what_has_no_width_is_shown_in_names() -> None:
+    assert visible_name("lo\u200bad\u2060\u00ad") == "lo\\u200bad\\u2060\\xad"
+    assert visible_name("a b 👨\u200d👩 ن\u200cم") == "a b 👨\u200d👩 ن\u200cم"

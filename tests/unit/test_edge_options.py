@@ -126,3 +126,8 @@ def test_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(error, match=re.escape(told)):
         AstrumConfig(**setting)
+
+
+def test_a_choice_that_is_far_from_all_there_are_gets_no_hint() -> None:
+    with pytest.raises(SchedulerError, match=r"'retry', 'fail' or 'hold', got 'wait'$"):
+        built(plain, {"on_lost": "wait"})

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from astrum.data_transport.types.class_fields import is_unknown, members, type_name
-from astrum.errors import nearest
+from astrum.errors import nearest_choice
 
 IS_TRUE: Any = object()
 """Marks a condition that reads a bool."""
@@ -91,4 +91,4 @@ def _what_there_is(given: Any, known: Iterable[Any], equals: Any) -> str:
     shown = ", ".join(map(repr, values[:_MAX_SHOWN]))
     more = f" and {len(values) - _MAX_SHOWN} more" if len(values) > _MAX_SHOWN else ""
     names = [value for value in values if isinstance(value, str)]
-    return f"can be {shown}{more}{nearest(str(plain_choice(equals)), names)}"
+    return f"can be {shown}{more}{nearest_choice(plain_choice(equals), names)}"

@@ -174,9 +174,14 @@ class Look:
 
     # --- commands to type ---------------------------------------------------------------
 
-    def coordinator_command(self, *words: str) -> str:
-        """Return a command of the coordinator, quoted for a shell."""
-        return shlex.join(("astrum-coordinator", *words))
+    def coordinator_command(self, command: str, *names: str, options: Sequence[str] = ()) -> str:
+        """Return a command of the coordinator, quoted for a shell.
+
+        A run or a task may be called ``-x``: after ``--`` it is read as a name.
+        """
+        if any(name.startswith("-") for name in names):
+            return shlex.join(("astrum-coordinator", command, *options, "--", *names))
+        return shlex.join(("astrum-coordinator", command, *names, *options))
 
     def worker_command(self, queue: str = DEFAULT_QUEUE) -> str:
         """Return the command that starts a worker for the run's tasks of a queue."""

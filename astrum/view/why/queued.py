@@ -129,7 +129,7 @@ def _reader_stuck(look: Look, task: int, stuck: Sequence[WorkerInfo]) -> Explana
         Code.QUEUED_READER_STUCK,
         text,
         facts={"worker": worker.worker_id, "read_age_s": age_s},
-        advice=look.coordinator_command("drain", worker.worker_id, "--replace"),
+        advice=look.coordinator_command("drain", worker.worker_id, options=["--replace"]),
     )
 
 

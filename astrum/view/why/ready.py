@@ -91,7 +91,7 @@ def _refused(look: Look, task: int, refused: str) -> Explanation:
     text = f"is ready, but the server refuses what its leader sends: {refused}"
     if "memory" in refused:
         text += "; raise its maxmemory, or delete what takes it, such as ended runs"
-        advice = look.coordinator_command("forget", "--older", "1h")
+        advice = look.coordinator_command("forget", options=["--older", "1h"])
     else:
         topics = {"disk": " persistence", "replicas": " replication"}
         advice = _ASK_SERVER + next((topics[word] for word in topics if word in refused), "")
@@ -256,7 +256,7 @@ def explain_paused(look: Look, task: int, pause: Pause) -> Explanation:
     if pause.at:
         text += f" ({look.age(pause.at)} ago)"
     option = {PauseKind.QUEUE: "--queue", PauseKind.NAMESPACE: "--namespace"}
-    words = ("unpause", option.get(pause.target.kind, "--task"), pause.target.name)
+    options = (option.get(pause.target.kind, "--task"), pause.target.name)
     return _made(
         look,
         task,
@@ -264,7 +264,7 @@ def explain_paused(look: Look, task: int, pause: Pause) -> Explanation:
         text,
         since=pause.at or None,
         facts={"paused": str(pause.target), "by": pause.by, "reason": pause.reason},
-        advice=look.coordinator_command(*words),
+        advice=look.coordinator_command("unpause", options=options),
     )
 
 

@@ -1,7 +1,7 @@
 /** How numbers, times and texts of others are written. */
 
 // The characters that astrum.runtime.visible_text escapes: those that hide or turn other text.
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const ONE_LINE = new RegExp(HIDDEN.source.replace("\\u0000-\\u0008\\u000b-\\u001f", "\\u0000-\\u001f"), "g");
 
 /** @param {string} character */

@@ -235,6 +235,18 @@ def test_the_command_compares_exported_files_without_a_server(tmp_path: Path) ->
     assert [(row["name"], row["effect_ms"]) for row in told["changed"]] == [("root", 1_000)]
 
 
+def test_a_file_may_say_that_a_task_needs_all_of_no_tasks(tmp_path: Path) -> None:
+    """Astrum writes no such range, but its schema and its checks allow one."""
+    for name, root in (("a", 1_000), ("b", 2_000)):
+        columns = diamond(name, root=root)
+        columns["tasks"]["needs"][3] = [{"r": [1, 0]}]
+        (tmp_path / f"{name}.json").write_text(columns_text(columns))
+    files = [str(tmp_path / name) for name in ("b.json", "a.json")]
+    done = CliRunner().invoke(main, ["compare", *files])
+    assert done.exit_code == 0, done.output
+    assert "root" in done.output
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [("{", "is not an export of a run"), ("{}", "is damaged"), (None, "cannot be read")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 
 import pytest
 
@@ -14,6 +15,7 @@ from astrum.planning.axes import Condition, Watch
 from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import LastWord
 from astrum.view import Code, Sent, Taken, explain, explain_run
+from astrum_coordinator.cli.show import show
 from astrum_coordinator.display.why_view import explanation_to_json, why_text
 from tests.schemas import check
 from tests.unit.view.moments import (
@@ -292,3 +294,11 @@ def test_a_short_run_has_the_duration_that_show_prints() -> None:
 def test_a_server_that_takes_no_writes_can_be_asked_why(refused: str, advice: str) -> None:
     look = look_at(state_of(A), coordinators=[coordinator(refused=refused)])
     assert explain(look, 0).advice == f'redis-cli -u "$ASTRUM_REDIS_URL"{advice}'
+
+
+@pytest.mark.parametrize("name", ["-a", "--json", "it's", "a b"])
+def test_a_command_to_type_names_the_task_whatever_it_is_called(name: str) -> None:
+    command = look_at(state_of(A)).coordinator_command("show", "-r", name, options=["--log"])
+    _, _, *words = shlex.split(command)
+    params = show.make_context("show", words, resilient_parsing=True).params
+    assert (params["run_id"], params["task"], params["wants_log"]) == ("-r", name, True)
