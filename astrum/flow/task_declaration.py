@@ -132,8 +132,10 @@ def _references(task_id: str, option: str, given: Any) -> list[Reference]:
     if given is None:
         return []
     if isinstance(given, str) or not isinstance(given, Iterable):
+        hint = f": write [{given!r}]" if isinstance(given, str) else ""
         raise TaskRegistrationError(
-            f"task {task_id!r}: {option} must be a list of task ids or functions, got {given!r}"
+            f"task {task_id!r}: {option} must be a list of task ids or functions, "
+            f"got {given!r}{hint}"
         )
     references = list(given)
     for reference in references:

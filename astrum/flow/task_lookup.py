@@ -47,7 +47,7 @@ class TaskIds:
         """
         found = self._resolve(f"task {task_id!r}: {role}", reference)
         if found not in self._functions:
-            raise self.unknown(f"task {task_id!r}: {role}", found)
+            raise self.unknown(f"task {task_id!r}: {role}", found, which=", which")
         return found
 
     def targets(self, references: Iterable[Reference]) -> list[str]:
@@ -70,11 +70,14 @@ class TaskIds:
                 user = next(task_id for task_id in chosen if missing in needs.get(task_id, ()))
                 raise self.unknown(f"task {user!r}: the dependency", missing)
 
-    def unknown(self, role: str, task_id: str) -> TaskRegistrationError:
-        """Return the error of a name that no task has; ``role`` says who uses it."""
+    def unknown(self, role: str, task_id: str, which: str = "") -> TaskRegistrationError:
+        """Return the error of a name that no task has; ``role`` says who uses it.
+
+        A role that ends with a verb needs ``which`` behind the name.
+        """
         where = f"namespace {self._namespace!r}{_elsewhere(task_id, self._others())}"
         hint = nearest(task_id, self._functions)
-        return TaskRegistrationError(f"{role} {task_id!r} is not a task of {where}{hint}")
+        return TaskRegistrationError(f"{role} {task_id!r}{which} is not a task of {where}{hint}")
 
     def _resolve(self, role: str, reference: Reference) -> str:
         if isinstance(reference, str):

@@ -167,7 +167,8 @@ def code_text(info: RunInfo, workers: Versions) -> str:
     served = [found[namespace] for found in workers.values() if namespace in found]
     fit = [one for one in served if one == needed or (one.offer == needed.offer and not is_exact)]
     missing = "" if fit or not workers else ", which no live worker has as a whole"
-    return f"needs {'exactly ' if is_exact else ''}code {needed.code}{missing}"
+    needs = "needs exactly " if is_exact else "needs " if missing else ""
+    return f"{needs}code {needed.code}{missing}"
 
 
 def end_text(info: RunInfo) -> str:

@@ -238,9 +238,13 @@ def shown_tasks(
     known = places or {}
     by_need = sorted(
         stats,
-        key=lambda stat: (_ORDER.get(status_of(stat, known), 0), stat.attempt_count <= 1),
+        key=lambda stat: (_ORDER.get(status_of(stat, known), 0), not _was_tried_again(stat)),
     )
     return by_need[:limit]
+
+
+def _was_tried_again(stat: TaskExecutionStatistics) -> bool:
+    return stat.attempt_count > max(1, len(stat.children))
 
 
 def _worker(stat: TaskExecutionStatistics, places: Places) -> str:

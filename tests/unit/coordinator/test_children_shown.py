@@ -13,7 +13,7 @@ from astrum.planning.plan import Plan, TaskSpec
 from astrum_coordinator.display.frame import Bar, Look, Size, StageBars, frame
 from astrum_coordinator.display.live_view import LineFace
 from astrum_coordinator.display.progress import RunProgress, ShownAttempt
-from astrum_coordinator.display.report_view import end_line, report_view
+from astrum_coordinator.display.report_view import end_line, report_view, shown_tasks
 
 WIDTH = 80
 FILES = TaskSpec(task_id="files", watches=(Watch("length"),))
@@ -107,3 +107,11 @@ def test_a_report_folds_children_and_says_whom_a_blocked_task_needed() -> None:
     )
     rows = {row.task_name: row for row in report.task_statistics}
     assert rows["total"].because == "parse_every_file_of_the_archive[0]"
+
+
+def test_a_task_whose_children_had_one_attempt_each_is_not_shown_before_the_others() -> None:
+    state, _ = run_of(*[Outcome.SUCCEEDED] * 10)
+    state.handle(settled(2, Outcome.SUCCEEDED))
+    report = build_report(state, RunTimes(0.0, 0.0, 3.0), {}, run_id="r")
+    names = [row.task_name for row in shown_tasks(report.task_statistics)]
+    assert names == ["files", PARSE.task_id, "total"]
