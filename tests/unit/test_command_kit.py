@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from astrum.redis.settings import RedisSettings
 from astrum.runtime.cli.commands import SteadyCommand
 from astrum.runtime.cli.options import ServerOptions, server_options
 from astrum.runtime.cli.signals import SAME_FOR_S, StopSignals
+from astrum_coordinator.cli import main as coordinator
 
 
 class Clock:
@@ -118,3 +120,17 @@ def test_a_module_that_cannot_be_loaded_is_shown_with_its_traceback_and_the_proc
 def test_a_fault_of_astrum_keeps_its_traceback() -> None:
     fault = ZeroDivisionError("a bug")
     assert ended(fault).error is fault
+
+
+def test_a_file_that_cannot_be_written_is_refused_with_the_reason(tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        done = CliRunner().invoke(coordinator, ["run", "flow.py", "--report", str(path)])
+        assert done.exit_code == 2
+        return " ".join(done.output.split())
+
+    assert f"cannot be written: there is no directory {tmp_path}/none" in refused(
+        tmp_path / "none" / "run.json"
+    )
+    assert "cannot be written: No such file or directory" in refused(Path("/proc/run.json"))
+    assert "cannot be written: it is a directory" in refused(tmp_path)
+    assert "cannot be written: File name too long" in refused(tmp_path / ("x" * 300))

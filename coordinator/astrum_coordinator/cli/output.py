@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -231,21 +232,25 @@ def checked_report_path(
     ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> Path | None:
     """Refuse a file that could not be written, before anything runs."""
-    if value is not None and not _may_be_written(value):
-        raise click.BadParameter(f"{value} cannot be written")
+    why_not = "" if value is None else _why_not_written(value)
+    if why_not:
+        raise click.BadParameter(f"{value} cannot be written: {why_not}")
     return value
 
 
-def _may_be_written(path: Path) -> bool:
+def _why_not_written(path: Path) -> str:
+    """Return why a file could not be written, "" if it could."""
     try:
         if path.is_dir():
-            return False
+            return "it is a directory"
         if _is_written_in_place(path):
-            return os.access(path, os.W_OK)
+            return "" if os.access(path, os.W_OK) else os.strerror(errno.EACCES)
         # Rights do not say all: /proc takes no file, and the name may be too long.
         unnamed = _unnamed(Path(os.path.realpath(path)))
         with unnamed.open("w"):
             unnamed.unlink()
-    except OSError:  # also for links in a circle
-        return False
-    return True
+    except OSError as error:  # also for links in a circle
+        if isinstance(error, FileNotFoundError) and not path.parent.exists():
+            return f"there is no directory {path.parent}"
+        return error.strerror or str(error)
+    return ""
