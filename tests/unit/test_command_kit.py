@@ -131,6 +131,7 @@ def test_a_file_that_cannot_be_written_is_refused_with_the_reason(tmp_path: Path
     assert f"cannot be written: there is no directory {tmp_path}/none" in refused(
         tmp_path / "none" / "run.json"
     )
-    assert "cannot be written: No such file or directory" in refused(Path("/proc/run.json"))
+    if Path("/proc").exists():  # it takes no files
+        assert "cannot be written: No such file or directory" in refused(Path("/proc/run.json"))
     assert "cannot be written: it is a directory" in refused(tmp_path)
     assert "cannot be written: File name too long" in refused(tmp_path / ("x" * 300))
