@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -19,6 +20,7 @@ from astrum.view.report import chronicle
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
 from astrum_coordinator.asking.chronicles import Chronicles
+from astrum_coordinator.cli.attach import has_ended
 from astrum_coordinator.cli.runs import run_to_json, runs_table
 from astrum_coordinator.client.handle import RunHandle
 from tests.eventually import eventually
@@ -38,6 +40,27 @@ async def end_run(coordinator: Coordinator, hand: ManualWorker, run_id: str) -> 
 
 async def kept(runs: RunStore, run_id: str) -> bytes | None:
     return await runs.chronicle(run_id)
+
+
+async def test_a_run_of_which_only_the_chronicle_is_left_is_found_by_names(
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run_id in ("nightly-1", "nightly-2", "hourly-1"):
+        await end_run(coordinator, hand, run_id)
+        await eventually(partial(kept, runs, run_id))
+    for run_id in ("nightly-2", "hourly-1"):
+        await runs.forget(run_id)
+    assert await coordinator.find_run("h") == "hourly-1"
+    assert await coordinator.find_run("nightly") == "nightly-1", "what is stored goes first"
+    assert await coordinator.find_run("@last") == "nightly-1"
+    await runs.forget("nightly-1")
+    with pytest.raises(RunNotFoundError, match="'nightly' begins the ids of 2 runs"):
+        await coordinator.find_run("nightly")
+    assert await coordinator.find_run("@last") == "hourly-1"
+    assert not await has_ended(coordinator, "nightly-1", attach=False)
+    assert "an earlier run nightly-1 has ended, and only its chronicle" in capsys.readouterr().err
+    assert not await has_ended(coordinator, "new", attach=False)
+    assert capsys.readouterr().err == ""
 
 
 async def test_what_is_left_of_a_run_can_be_shown_and_exported(
