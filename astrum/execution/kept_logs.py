@@ -89,7 +89,8 @@ class KeptLogs(Mapping[tuple[int, int], TaskLog]):
             since = time.time()
             logger.warning(
                 "run %s: logs of attempts are left out from now on: those that are kept have "
-                "reached their limit of %.3g MiB; see --task-logs-limit",
+                "reached their limit of %.3g MiB; AstrumConfig(task_logs_limit=) sets it, and "
+                "--task-logs-limit of run --local",
                 *(self._run_id, limit / 1024 / 1024),
             )
         self.left_out = LogsLeftOut(count + 1, since, limit)

@@ -19,6 +19,7 @@ ATTEMPT_STATUS = {
     Outcome.SKIPPED: "skipped",
 }
 """The status of an attempt in reports."""
+_WENT_WRONG = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
 MAX_CHILDREN_SHOWN = 20
 """The summary of errors names so many failed children of each mapped task."""
 
@@ -37,10 +38,18 @@ def error_summary(state: RunState) -> list[str]:
 def _retried(state: RunState) -> Iterator[str]:
     log = state.attempt_log
     numbers: Counter[int] = Counter()
-    for event in log.settled if log.retried else ():
+    reopened_at = log.reopened[-1].at if log.reopened else None
+    failed = log.failures if log.reopened else ()
+    final = {event.task: event.attempt for event in log.settled if event.task in failed}
+    for event in log.settled if log.retried or log.reopened else ():
         numbers[event.task] += 1
         if log.was_retried(event):
             yield _retried_line(state, event, numbers[event.task])
+            continue
+        is_final = final.get(event.task) == event.attempt
+        is_before = reopened_at is not None and event.recorded_at <= reopened_at
+        if is_before and event.outcome in _WENT_WRONG and not is_final:
+            yield _before_a_retry(state, event, numbers[event.task])
 
 
 def _failed(state: RunState) -> Iterator[str]:
@@ -68,10 +77,20 @@ def failure_text(failure: Failure, blocked: str) -> str:
     return f"{failure.summary}; it {blocked}" if blocked else failure.summary
 
 
-def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
-    name = state.tasks.name(event.task)
+def _before_a_retry(state: RunState, event: AttemptSettled, number: int) -> str:
+    """Return a failure that ended its task before someone retried the run."""
+    how = "was lost" if event.outcome is Outcome.LOST else "failed"
+    head = f"task {state.tasks.name(event.task)!r} attempt {number} {how}"
+    return f"{head}: {_why(event)}; the run was retried after that"
+
+
+def _why(event: AttemptSettled) -> str:
     failure = event.failure
-    why = failure_text(failure, event.blocked) if failure else ATTEMPT_STATUS[event.outcome]
+    return failure_text(failure, event.blocked) if failure else ATTEMPT_STATUS[event.outcome]
+
+
+def _retried_line(state: RunState, event: AttemptSettled, number: int) -> str:
+    name, why = state.tasks.name(event.task), _why(event)
     left = state.attempt_log.retried[event.task, event.attempt]
     if event.outcome is Outcome.LOST:
         return f"task {name!r} attempt {number} was lost: {why}; no retry is charged"

@@ -28,6 +28,7 @@ from astrum.machine.task_state import (
     SKIPPED,
     SUCCEEDED,
 )
+from astrum.planning.axes import condition_text
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.planning.run_inputs import NO_INPUTS
 
@@ -241,9 +242,19 @@ def not_run_because(state: RunState, task: int, root: int) -> str:
     """Return why a task ended without an attempt: what it needs failed or was skipped."""
     name = state.tasks.name(root)
     if state.states[root] == SUCCEEDED:
-        return f"its condition on {name!r} is not met"
+        return f"its condition {_conditions_text(state, task, root)!r} is not met"
     how = "failed" if state.states[root] == FAILED else _TASK_STATUS.get(state.states[root], "")
     return f"{name!r} {'was ' if how != 'failed' else ''}{how}"
+
+
+def _conditions_text(state: RunState, task: int, root: int) -> str:
+    """Return what the conditions of a task demand of the result of ``root``."""
+    source, name = state.tasks.spec(root), state.tasks.name(root)
+    return " and ".join(
+        condition_text(name, source.watches[one.watch], one.value)
+        for one in state.tasks.spec(task).conditions
+        if one.source == source.task_id
+    )
 
 
 def _attempt_row(

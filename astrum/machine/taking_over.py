@@ -120,8 +120,17 @@ class _Taking:
         child, why = runs[0]
         if len(runs) == len(children):
             return why
-        name = self.state.tasks.name(child)
+        name = self._child_name(child, spec)
         return f"{len(runs):,} of its {len(children):,} children run; of {name!r}: {why}"
+
+    def _child_name(self, child: int, spec: TaskSpec) -> str:
+        """Return the name of a child, by its keys in the old run: the new one has none yet."""
+        before = self._old.state.plan.tasks[self._old.state.plan.index[spec.task_id]]
+        if before.axes == spec.axes:
+            old_child = self._find(spec, self.state.tasks.index(child))
+            if old_child is not None:
+                return self._old.state.tasks.name(old_child)
+        return self.state.tasks.name(child)
 
     def _one(self, task: int, template: int, spec: TaskSpec) -> str:
         index = self.state.tasks.index(task)
@@ -201,7 +210,7 @@ class _Taking:
         if _axes(before) != _axes(spec):
             return "its children come from other lists"
         if self._old_index(spec, index) is None:
-            return f"its element was not in the list of run {old.run_id}"
+            return _new_element(spec, old.run_id)
         task = self._find(spec, index)
         if task is not None and index and old.state.tasks.name(task) in self._wishes.again:
             return "you said so"
@@ -222,6 +231,15 @@ class _Taking:
     def _other_conditions(self, before: TaskSpec, spec: TaskSpec) -> str:
         is_same = _conditions(before, self._old.state.plan) == _conditions(spec, self._plan)
         return "" if is_same else "it runs under another condition"
+
+
+def _new_element(spec: TaskSpec, run_id: str) -> str:
+    if any(axis.key is not None for axis in spec.axes):
+        return f"its element is new or has changed since run {run_id}"
+    return (
+        f"the list of run {run_id} had another element at its place, or none; with key= elements "
+        "are found at any place"
+    )
 
 
 def _axes(spec: TaskSpec) -> list[Any]:

@@ -58,3 +58,23 @@ class Condition(NamedTuple):
     source: str
     watch: int
     value: int
+
+
+def condition_text(source: str, watch: Watch, value: int) -> str:
+    """Return what a condition demands of a result; of a bool just its name.
+
+    >>> condition_text("route", Watch("choice", ("kind",), ("order", "refund")), 1)
+    'route.kind = refund'
+    """
+    what = dotted(source, watch.path)
+    return what if watch.kind == "truth" else f"{what} = {watch.choices[value]}"
+
+
+def dotted(source: str, path: Path) -> str:
+    """Return the name of a part of a result.
+
+    >>> dotted("route", ("kinds", 0))
+    'route.kinds[0]'
+    """
+    steps = (f".{step}" if isinstance(step, str) else f"[{step}]" for step in path)
+    return source + "".join(steps)

@@ -459,14 +459,17 @@ class Model:
         """Make a worker known, with a lease."""
         known = self.state.workers.setdefault(worker_id, Registered())
         known.details.update(details)
-        known.served = served
+        known.served, known.ended = served, b""
         self.state.leases[worker_id] = self.now_ms() + lease_ms
 
     def beat(self, worker_id: str, lease_ms: int, status: bytes = b"") -> bool:
         """Renew a lease; false if it had been over or the registration gone."""
+        lease_end = self.state.leases.get(worker_id)
+        if lease_end == 0:  # it was reported dead
+            return False
         if status:
             self.set_status(worker_id, status)
-        was_live = self.state.leases.get(worker_id, 0) > self.now_ms()
+        was_live = (lease_end or 0) > self.now_ms()
         self.state.leases[worker_id] = self.now_ms() + lease_ms
         return was_live and worker_id in self.state.workers
 

@@ -13,6 +13,7 @@ from astrum.protocol.streams import Stream
 from astrum.redis import DeadClaim, LeaseClient, RedisSettings, RunStore, Verdict, WorkerStore
 from tests.contract.steps import (
     ALREADY_OVER_S,
+    LEASE_S,
     STREAM,
     as_worker,
     claimed,
@@ -97,6 +98,22 @@ async def test_a_worker_whose_process_is_reported_dead_is_dead_at_once_and_says_
         assert not supervisor.end_lease("w", KILLED)
         assert not supervisor.end_lease("never was", KILLED)
     assert set(await runs.lease_ends()) == {"other"}
+
+
+async def test_a_late_heartbeat_gives_no_lease_to_a_worker_that_was_reported_dead(
+    runs: RunStore, workers: WorkerStore, any_settings: RedisSettings
+) -> None:
+    _, entry = await one_held(runs, workers)
+    with closing(LeaseClient(any_settings)) as client:
+        client.end_lease("w", KILLED)
+        assert not client.beat("w", LEASE_S, b"busy")
+        assert (await runs.lease_ends())["w"] == 0
+        assert [claim.entry_id for claim in await runs.dead_claims()] == [entry]
+        # It lives after all: the report was about another process.
+        await registered(workers, "w")
+        assert client.beat("w", LEASE_S)
+    assert (await runs.last_words(["w"]))["w"].ended is None
+    assert await runs.dead_claims() == []
 
 
 async def test_a_live_worker_is_never_reaped(runs: RunStore, workers: WorkerStore) -> None:

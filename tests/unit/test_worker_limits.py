@@ -6,8 +6,11 @@ import socket
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from astrum.runtime.cli.options import Duration, Size
+from astrum_coordinator.cli import main as coordinator
+from astrum_worker.cli import main as worker
 from astrum_worker.supervisor_link import LEAVES, REPLACED, ChildLink
 from astrum_worker.upkeep.replacement import Limits
 
@@ -43,10 +46,40 @@ def test_durations_are_seconds_or_have_a_unit(text: str | float, seconds: float)
     assert Duration().convert(text, None, None) == seconds
 
 
+def test_a_duration_may_have_a_least_value() -> None:
+    assert Duration(least=0).convert("0", None, None) == 0
+    assert Duration(least=1).convert("1s", None, None) == 1
+    with pytest.raises(click.BadParameter, match=r"'0\.5' is not a duration of 1 s or more: write"):
+        Duration(least=1).convert("0.5", None, None)
+
+
 @pytest.mark.parametrize("text", ["", "0", "-1", "7w", "inf", "nan", "1h30m"])
 def test_other_durations_are_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a duration"):
         Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (coordinator, ["wait", "july", "--timeout"]),
+        (coordinator, ["run", "flow.py", "--timeout"]),
+        (coordinator, ["submit", "flow.py", "--timeout"]),
+        (worker, ["flow.py", "--grace"]),
+        (worker, ["flow.py", "--lease"]),
+        (worker, ["flow.py", "--blocked-limit"]),
+    ],
+)
+def test_each_time_on_a_command_line_may_have_a_unit(
+    command: click.Command, words: list[str]
+) -> None:
+    def refused(text: str) -> str:
+        done = CliRunner().invoke(command, [*words, text, "--log-level", "no-level"])
+        assert done.exit_code == 2
+        return done.output
+
+    assert "--log-level" in refused("10m")  # options are read in order: this one was good
+    assert "'soon' is not a duration" in refused("soon")
 
 
 def test_a_limit_of_attempts_is_never_exceeded_and_differs_among_processes() -> None:

@@ -15,6 +15,7 @@ from astrum.runtime.cli.listening import checked_address, start_listening
 from astrum.runtime.cli.logs import FORMAT_WITH_PID, log_to_stderr
 from astrum.runtime.cli.options import (
     URL_VARIABLE,
+    Duration,
     LogLevel,
     ServerOptions,
     Size,
@@ -108,10 +109,9 @@ class WorkerCommand(SteadyCommand):
 @option(
     "--grace",
     "grace_s",
-    type=click.FloatRange(min=0),
+    type=Duration(least=0),
     default=30.0,
     show_default=True,
-    metavar="SECONDS",
     help="How long running tasks may take to end after SIGTERM or Ctrl-C.",
 )
 @option(
@@ -122,10 +122,9 @@ class WorkerCommand(SteadyCommand):
 @option(
     "--blocked-limit",
     "blocked_limit_s",
-    type=click.FloatRange(min=0),
+    type=Duration(least=0),
     default=300.0,
     show_default=True,
-    metavar="SECONDS",
     help="How long an async task may block the event loop before the worker process ends because "
     "of it; 0 for no limit.",
 )
@@ -144,10 +143,9 @@ class WorkerCommand(SteadyCommand):
 @option(
     "--lease",
     "lease_s",
-    type=click.FloatRange(min=1),
+    type=Duration(least=1),
     default=15.0,
     show_default=True,
-    metavar="SECONDS",
     help="How long after its last heartbeat the worker counts as dead.",
 )
 @option(

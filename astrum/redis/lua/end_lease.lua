@@ -1,7 +1,8 @@
 -- End the lease of a worker whose process has ended; its record keeps how, and its last heartbeat.
 -- KEYS leases worker ; ARGV worker_id details_ttl_ms ended
 -- Returns 1, or 0 if it has no lease: it has left, or was dropped.
--- The end 0 is for good: a correction of the server's clock gives no such lease again.
+-- The end 0 is for good: no late heartbeat and no correction of the server's clock gives such a
+-- lease again, only a new registration.
 -- PEXPIRE comes first: it is allowed when memory is full, and after it everything is.
 local lease_end = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local is_registered = redis.call('PEXPIRE', KEYS[2], ARGV[2]) == 1

@@ -146,19 +146,28 @@ class Size(click.ParamType[int]):
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, or a number with a unit: ``90``, ``90s``, ``15m``, ``12h``, ``7d``."""
+    """Seconds, or a number with a unit: ``90``, ``90s``, ``15m``, ``12h``, ``7d``.
+
+    It is above 0, or ``least`` seconds at least.
+    """
 
     name = "duration"
-    advice = "write 3600, 12h or 7d"
+    advice = "write 90, 90s, 15m, 12h or 7d"
+
+    def __init__(self, least: float | None = None) -> None:
+        self._least = least
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the seconds."""
         match = _DURATION.fullmatch(str(value).strip())
-        seconds = float(match[1]) * _SECONDS[(match[2] or "s").lower()] if match else 0.0
-        if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is not a duration: {self.advice}", param, ctx)
+        seconds = float(match[1]) * _SECONDS[(match[2] or "s").lower()] if match else -1.0
+        least = self._least
+        is_enough = seconds > 0 if least is None else seconds >= least
+        if not (is_enough and seconds < math.inf):
+            bound = f" of {least:g} s or more" if least else ""
+            self.fail(f"{value!r} is not a duration{bound}: {self.advice}", param, ctx)
         return seconds
 
 

@@ -71,6 +71,7 @@ class ComparedRun:
     """One of two runs that are compared."""
 
     run_id: str
+    namespace: str
     state: str
     tasks: int
     path: Sequence[Step]
@@ -119,7 +120,11 @@ def compared(before: RunColumns, after: RunColumns) -> Comparison:
 def _run(columns: RunColumns, rows: RunRows) -> ComparedRun:
     run = columns["run"]
     return ComparedRun(
-        run_id=run["run_id"], state=run["state"], tasks=run["total_tasks"], path=rows.path()
+        run_id=run["run_id"],
+        namespace=run["namespace"],
+        state=run["state"],
+        tasks=run["total_tasks"],
+        path=rows.path(),
     )
 
 

@@ -188,7 +188,7 @@ class CriticalPath:
                     ends[task] = max(ends[task], ends[need])
                     continue
                 if need not in latest:
-                    latest[need] = max(ends[need.first : need.first + need.size])
+                    latest[need] = max(ends[need.first : need.first + need.size], default=0)
                 ends[task] = max(ends[task], latest[need])
         return ends
 
@@ -203,7 +203,8 @@ class CriticalPath:
                     pair = latest.get(need)
                     if pair is None:
                         part = slice(need.first, need.first + need.size)
-                        pair = latest[need] = max(known[part]), max(ends[part])
+                        tops = (max(known[part], default=0), max(ends[part], default=0))
+                        pair = latest[need] = tops
                 else:
                     pair = known[need], ends[need]
                 was, now = max(was, pair[0]), max(now, pair[1])

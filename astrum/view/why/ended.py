@@ -6,6 +6,7 @@ from typing import Any
 
 from astrum.machine.events import AttemptSettled, Outcome
 from astrum.machine.failure import QUARANTINED, UNSERVED
+from astrum.machine.report_builder import not_run_because
 from astrum.machine.task_state import (
     BLOCKED,
     CANCELLED,
@@ -145,7 +146,7 @@ def _skipped(look: Look, task: int) -> Explanation:
         return _made(look, task, Code.SKIPPED, "skipped itself", event=look.last.get(task))
     name = look.name(root)
     if look.state.states[root] == SUCCEEDED:
-        text = f"did not run: its condition on {name!r} is not met"
+        text = f"did not run: {not_run_because(look.state, task, root)}"
     else:
         text = f"did not run: it needs {name!r}, which {_how(look, root)}"
     return _made(look, task, Code.SKIPPED, text, root=name)

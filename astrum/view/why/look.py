@@ -177,7 +177,7 @@ class Look:
     def coordinator_command(self, command: str, *names: str, options: Sequence[str] = ()) -> str:
         """Return a command of the coordinator, quoted for a shell.
 
-        A run or a task may be called ``-x``, which is no option behind ``--``.
+        A run or a task may be called ``-x``: after ``--`` it is read as a name.
         """
         if any(name.startswith("-") for name in names):
             return shlex.join(("astrum-coordinator", command, *options, "--", *names))

@@ -121,8 +121,13 @@ class RunMoment:
     @property
     def led(self) -> LedRun | None:
         """What the leader says about the run, `None` if there is none or if it is not known."""
+        leader = self.leader
+        runs = () if leader is None else leader.status.leaderships
+        return next((run for run in runs if run.run_id == self.run_id), None)
+
+    @property
+    def leader(self) -> CoordinatorInfo | None:
+        """The coordinator that leads the run, `None` if none does or if it was not heard of."""
         if not self.is_led:
             return None
-        leader = (one for one in self.coordinators if one.owner == self.info.owner)
-        runs = (run for one in leader for run in one.status.leaderships)
-        return next((run for run in runs if run.run_id == self.run_id), None)
+        return next((one for one in self.coordinators if one.owner == self.info.owner), None)

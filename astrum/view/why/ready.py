@@ -19,6 +19,8 @@ OVERDUE_S = 10.0
 """A leader acts sooner than this."""
 STALLED_S = 60.0
 """A leader that has not acted for so long will not do so by itself."""
+SILENT_S = 5.0
+"""A coordinator that lives is heard of more often than this."""
 A_LEADER = "a coordinator leads the run (serve does, and so does resume)"
 
 
@@ -50,6 +52,21 @@ def unled(look: Look) -> Unled | None:
     is_alone = not look.moment.coordinators or waited_s > UNLED_S
     advice = look.coordinator_command("resume", look.moment.run_id) if is_alone else ""
     return Unled(code, text, since, advice, is_alone)
+
+
+def silence(look: Look) -> str:
+    """Return for how long nothing was heard of the leader, "" if it was heard of lately."""
+    leader, lease_s = look.moment.leader, look.moment.info.lease_s
+    if leader is not None:
+        is_silent, how_long = leader.age_s >= SILENT_S, look.age(look.now - leader.age_s)
+    else:  # one that has just begun to lead has said nothing yet, and has a whole lease
+        is_silent, how_long = lease_s < SILENT_S, "some time"
+    if not is_silent:
+        return ""
+    return (
+        f", of which nothing was heard for {how_long}; if it is gone, another coordinator may lead "
+        f"the run in {look.age(look.now - lease_s)}"
+    )
 
 
 def explain_ready(look: Look, task: int) -> Explanation:
@@ -137,7 +154,9 @@ def _soon(look: Look, task: int) -> Explanation:
     since = _ready_since(look, task)
     waited_s = look.now - since
     if waited_s < OVERDUE_S:
-        return _made(look, task, Code.READY_MOMENT, "is about to be sent", since=since)
+        silent = silence(look)
+        text = f"is sent by the leader of the run{silent}" if silent else "is about to be sent"
+        return _made(look, task, Code.READY_MOMENT, text, since=since)
     text = f"has been ready for {age_text(waited_s)}, and its leader has not sent it"
     return _made(
         look,

@@ -13,7 +13,7 @@ from astrum.view.why.codes import Code
 from astrum.view.why.explain import explain_briefly
 from astrum.view.why.explanation import Explanation
 from astrum.view.why.look import Look
-from astrum.view.why.ready import A_LEADER, unled, why_stopping
+from astrum.view.why.ready import A_LEADER, silence, unled, why_stopping
 from astrum.view.why.waiting import by_code, grouped, largest
 
 _ENDS = {
@@ -73,7 +73,8 @@ def _state(look: Look) -> tuple[Code, str, float | None, str, bool]:
     if look.state.stopping:
         return Code.RUN_STOPPING, _stopping_text(look), None, "", False
     age = duration_text(info.took_s(look.now))
-    return Code.RUN_OPEN, f"is under way for {age}, led by {info.owner}", info.begun_at, "", False
+    text = f"is under way for {age}, led by {info.owner}{silence(look)}"
+    return Code.RUN_OPEN, text, info.begun_at, "", False
 
 
 def _stopping_text(look: Look) -> str:

@@ -104,7 +104,7 @@ class _LeaderAbsence:
             self._is_noted = True
             logger.warning(
                 "run %s waits: no coordinator leads it; start `astrum-coordinator serve`, or "
-                "lead it by `resume %s`",
+                "lead it by `astrum-coordinator resume %s`",
                 self._run_id,
                 self._run_id,
             )

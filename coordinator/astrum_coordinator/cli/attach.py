@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 attach_option = option(
     "--attach",
     is_flag=True,
-    help="With --run-id: if that run exists, follow it, or give its report if it is over.",
+    help="With --run-id: wait for its end, also if that run exists already; if it is over, give "
+    "its report.",
 )
 
 

@@ -39,7 +39,6 @@ def flow_options(command: Command) -> Command:
             "--cleanup",
             "cleanup_s",
             type=Duration(),
-            metavar="SECONDS",
             help="How long tasks with always=True may take from the time at which the run stops.  "
             "[default: as the flow says, or 60]",
         ),

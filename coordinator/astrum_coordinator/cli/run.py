@@ -10,6 +10,7 @@ import click
 from astrum.flow.import_paths import working_directory
 from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import (
+    Duration,
     ServerOptions,
     TaskLogOptions,
     option,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run on a private server with local workers, even if ASTRUM_REDIS_URL is set.",
 )
-@option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
+@option("--timeout", type=Duration(), help="How long the whole run may take: 90, 15m, 2h.")
 @result_ttl_option
 @inputs_options
 @from_options

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.cli.options import Duration, ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import patient_coordinator
 from astrum_coordinator.cli.attach import attach_option, check_attach, has_ended
 from astrum_coordinator.cli.flows import FlowChoice, flow_options, load_flow
@@ -49,7 +49,7 @@ PAST = "does not wait: its time has passed"
 @priority_option
 @versions_option
 @unserved_option
-@option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for the whole run.")
+@option("--timeout", type=Duration(), help="How long the whole run may take: 90, 15m, 2h.")
 @result_ttl_option
 @log_option
 @click.pass_context

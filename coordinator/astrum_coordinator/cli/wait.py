@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from astrum.runtime.cli.commands import say
-from astrum.runtime.cli.options import ServerOptions, option, server_options
+from astrum.runtime.cli.options import Duration, ServerOptions, option, server_options
 from astrum.runtime.exit_codes import ExitCode
 from astrum_coordinator.cli import output
 from astrum_coordinator.cli.arguments import run_argument
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Wait for the end of a run.")
 @run_argument
 @server_options
-@option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Wait at most so many seconds."
-)
+@option("--timeout", type=Duration(), help="Wait for so long at most: 90, 15m, 2h.")
 @json_option
 @option(
     "--watch",

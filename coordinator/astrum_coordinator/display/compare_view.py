@@ -67,6 +67,8 @@ def head_text(found: Comparison) -> str:
         text += (
             f"; it {state_text(after.state)}, and run {before.run_id} {state_text(before.state)}"
         )
+    if before.namespace != after.namespace:
+        text += f"; these are runs of two flows, {after.namespace!r} and {before.namespace!r}"
     return visible_name(text)
 
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from astrum.data_transport.bindings import Binding, Path
+from astrum.data_transport.bindings import Binding
 from astrum.data_transport.locate import locate
 from astrum.errors import LocateError
 from astrum.execution.invoke import Flow
 from astrum.planning.alignment import aligned
-from astrum.planning.axes import Axis, Condition, ListSource
+from astrum.planning.axes import Axis, Condition, ListSource, condition_text, dotted
 from astrum.planning.plan import Plan, TaskSpec
 from astrum.values.payload import MAX_VALUE_BYTES
 
@@ -75,7 +75,8 @@ def _parts(plan: Plan, spec: TaskSpec, lengths: Lengths) -> Iterator[str]:
     if spec.axes:
         yield f"each of {axes_text(spec.axes)}"
     for condition in spec.conditions:
-        yield condition_text(plan, condition)
+        watch = plan.tasks[plan.index[condition.source]].watches[condition.watch]
+        yield f"when {condition_text(condition.source, watch, condition.value)}"
     if spec.always:
         yield "always"
     if spec.on_failure != "stop":
@@ -104,23 +105,11 @@ def _axis_text(axis: Axis) -> str:
     lists = " + ".join(_list_text(one) for one in axis.lists)
     if axis.key is None:
         return lists
-    return f"{lists} by {_dotted('', axis.key).removeprefix('.') or 'itself'}"
+    return f"{lists} by {dotted('', axis.key).removeprefix('.') or 'itself'}"
 
 
 def _list_text(one: ListSource) -> str:
-    return f"{'input ' if one.origin == 'input' else ''}{_dotted(one.source, one.path)}"
-
-
-def _dotted(source: str, path: Path) -> str:
-    steps = (f".{step}" if isinstance(step, str) else f"[{step}]" for step in path)
-    return source + "".join(steps)
-
-
-def condition_text(plan: Plan, condition: Condition) -> str:
-    """Return a condition as "when route.kind = refund", of a bool as "when check"."""
-    watch = plan.tasks[plan.index[condition.source]].watches[condition.watch]
-    what = f"when {_dotted(condition.source, watch.path)}"
-    return what if watch.kind == "truth" else f"{what} = {watch.choices[condition.value]}"
+    return f"{'input ' if one.origin == 'input' else ''}{dotted(one.source, one.path)}"
 
 
 def legend(specs: Iterable[TaskSpec]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -59,9 +59,10 @@ def plan_view(flow: Flow, values: Mapping[str, Any] = NO_INPUTS) -> RenderableTy
     needs = {spec.task_id: spec.needs for spec in flow.plan.tasks}
     lengths = Lengths(flow, values)
     stages = build_execution_plan(needs)
+    mapped = {spec.task_id for spec in flow.plan.tasks if spec.axes}
     parts: list[RenderableType] = [
-        Text(_sizes(flow.plan, stages), "bold"),
-        stage_table(stages),
+        Text(_sizes(flow.plan, stages, mapped), "bold"),
+        stage_table(stages, mapped),
         _left_out(len(stages.stages), "stage"),
         _tree(flow.plan, needs, lengths),
         *_said(legend(flow.plan.tasks[:MAX_TREE_TASKS])),
@@ -84,10 +85,11 @@ def _said(text: str) -> list[Text]:
     return [Text(text, "dim")] if text else []
 
 
-def _sizes(plan: Plan, stages: ExecutionPlan) -> str:
+def _sizes(plan: Plan, stages: ExecutionPlan, mapped: Set[str]) -> str:
     return (
         f"{plan.namespace}: {count_text(stages.total_tasks, 'task')} in "
         f"{count_text(len(stages.stages), 'stage')}, at most {stages.max_parallelism:,} at once"
+        f"{', and children' if mapped else ''}"
     )
 
 
@@ -96,16 +98,18 @@ def _left_out(total: int, noun: str) -> Text:
     return Text(f"... {count_text(more, f'more {noun}')}" if more > 0 else "", "dim")
 
 
-def stage_table(plan: ExecutionPlan) -> Table:
-    """Return the first stages: which tasks each waits for and starts."""
+def stage_table(plan: ExecutionPlan, mapped: Set[str]) -> Table:
+    """Return the first stages: which tasks each waits for and starts; ``mapped`` have children."""
     table = plain_table("Stage", "Waits for", "Starts", "At once")
     for stage in plan.stages[:MAX_ROWS]:
-        table.add_row(*map(Text, _stage_cells(stage)))
+        table.add_row(*map(Text, _stage_cells(stage, mapped)))
     return table
 
 
-def _stage_cells(stage: ExecutionStage) -> tuple[str, ...]:
-    at_once = str(len(stage.parallel_tasks))
+def _stage_cells(stage: ExecutionStage, mapped: Set[str]) -> tuple[str, ...]:
+    running = set(stage.parallel_tasks)
+    plain, children = len(running - mapped), "children" if running & mapped else ""
+    at_once = " + ".join(filter(None, (f"{plain:,}" if plain or not children else "", children)))
     waits, starts = _names(stage.wait_for_tasks), _names(stage.start_tasks)
     return (str(stage.stage_id), waits, starts, at_once)
 

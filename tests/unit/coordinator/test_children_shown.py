@@ -101,6 +101,7 @@ def test_a_report_folds_children_and_says_whom_a_blocked_task_needed() -> None:
     for part in ("×10", "5 completed", "1 skipped", "4 failed", "e[0]", "e[2]"):
         assert part in shown, shown
     assert "e[3]" not in shown
+    assert [line.strip() for line in shown.splitlines() if "... and 1 more" in line]
     assert end_line(report) == (
         "run r failed: 6 of 12 tasks succeeded, 4 failed, 1 skipped, 1 blocked, 3.0 s"
     )

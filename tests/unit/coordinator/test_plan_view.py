@@ -147,6 +147,13 @@ def refunds() -> Flow:
     return registry.build_scheduler().flow()
 
 
+def test_children_are_not_counted_as_one_task_at_once() -> None:
+    head, *lines = rendered(refunds()).splitlines()
+    assert head == "refunds: 6 tasks in 5 stages, at most 2 at once, and children"
+    cells = [re.split(" {2,}", line.strip())[-1] for line in lines[3:8]]
+    assert cells == ["1 + children", "children", "1 + children", "1", "1"]
+
+
 SIZES = {"models": ["a", "b"], "seeds": list(range(600))}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from types import SimpleNamespace
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -29,8 +29,7 @@ class Starter(WorkersHere):
     @property
     def _parts(self) -> Parts:
         reaper = SimpleNamespace(hurry=self.hurry)
-        parts: Any = SimpleNamespace(context=SimpleNamespace(store=self), reaper=reaper)
-        return parts
+        return cast(Parts, SimpleNamespace(context=SimpleNamespace(store=self), reaper=reaper))
 
     def hurry(self) -> None:
         self.looks += 1

@@ -133,6 +133,7 @@ async def test_the_logs_of_a_run_have_a_limit_and_failures_have_more_of_it(
     assert len(names) in (8, 9)
     told = [one.getMessage() for one in caplog.records if "left out from now on" in one.msg]
     assert len(told) == 1
+    assert "AstrumConfig(task_logs_limit=)" in told[0]
     assert "--task-logs-limit" in told[0]
 
 

@@ -26,6 +26,7 @@ from astrum.machine import (
     TaskState,
     WorkerReturned,
 )
+from astrum.machine.error_summary import error_summary
 from astrum.planning import Plan, RetryPolicy, TaskSpec
 from tests.unit.machine.events_of import A, B, C, D, end, fails, lost, plan, spec
 
@@ -54,6 +55,28 @@ def test_only_what_did_not_succeed_runs_again_and_attempts_go_on_counting() -> N
     assert state.handle(end(C, 2)) == [Dispatch(D, 1)]
     assert state.handle(end(D, 1)) == [Finish("completed")]
     assert len(state.attempt_log.settled) == 6
+
+
+def test_the_summary_keeps_failures_that_were_before_a_retry() -> None:
+    of = plan(spec("a", retry=RetryPolicy(1)), spec("b", "a"))
+    state, _ = resumed(of, [fails(A), fails(A, 2), reopen()])
+    before = [
+        "task 'a' attempt 1 failed: ValueError: no; 0 retries left",
+        "task 'a' attempt 2 failed: ValueError: no; the run was retried after that",
+    ]
+    assert error_summary(state) == before
+    state.handle(fails(A, 3, at=300.0))
+    again = ["task 'a' attempt 3 failed: ValueError: no; 0 retries left"]
+    assert error_summary(state) == [*before, *again]
+    state.handle(fails(A, 4, at=301.0))
+    final = ["task 'a' failed: ValueError: no", "task 'a' exhausted its 1 retry"]
+    assert error_summary(state) == [*before, *again, *final]
+
+
+def test_a_failure_of_a_task_that_a_retry_leaves_out_is_told_once() -> None:
+    of = plan(spec("a"), spec("b"), spec("c", "a"), spec("d", "b"))
+    state, _ = resumed(of, [fails(A), end(B, outcome=Outcome.CANCELLED), reopen(B)])
+    assert error_summary(state) == ["task 'a' failed: ValueError: no"]
 
 
 def test_a_named_task_runs_with_what_needs_it_and_the_rest_keeps_the_run_failed() -> None:

@@ -139,9 +139,30 @@ def test_children_of_a_changed_input_are_taken_over_where_their_elements_are_the
         ("check[2]", "check[0]"),
     ]
     parse, of_check, of_total = found.reasons
-    assert "1 of its 3 children run; of 'parse[0]': its element was not in the list" in parse
+    assert parse == (
+        "1 of its 3 children run; of 'parse[0]': the list of run july had another element at its "
+        "place, or none; with key= elements are found at any place"
+    )
     assert "1 of its 3 children run" in of_check
     assert of_total == "the children of 'check' are others"
+
+
+def test_children_with_keys_run_for_elements_that_are_new_or_have_changed() -> None:
+    keyed = TaskSpec("parse", axes=(Axis((DAYS,), ("id",)),), fingerprint=CODE)
+    plan = Plan("flow", (keyed,))
+    other = ended(plan, set(), {DAYS: 3})._replace(changed_inputs=["days"], matches={DAYS: {1: 0}})
+    assert take_over(other, plan, Wishes(), {DAYS: 2}).reasons == [
+        "1 of its 2 children run; of 'parse[0]': its element is new or has changed since run july"
+    ]
+
+
+def test_a_child_that_runs_again_is_named_by_its_key() -> None:
+    keyed = PARSE._replace(axes=(Axis((ListSource("list"),), ("id",)),))
+    plan = Plan("flow", (LIST, keyed))
+    old = ended(plan, {"parse[1]"})
+    old.state.tasks.set_keys(ListSource("list"), (), ["north", "east", "west"])
+    reasons = take_over(old, plan, Wishes()).reasons
+    assert reasons[1] == "1 of its 3 children run; of 'parse[east]': it failed in run july"
 
 
 def test_a_gather_runs_again_though_all_children_are_taken_over() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from astrum.protocol.pauses import NO_PAUSES, Pause, Pauses, PauseTarget
 from astrum.protocol.records import WorkerInfo
 from astrum.protocol.status import ServedTask, WorkerStatus, encode_served
 from astrum_coordinator.context import CoordinatorContext
+from astrum_coordinator.scheduling import pool_view
 from astrum_coordinator.scheduling.pool_view import PoolView
 
 SAID = {
@@ -58,7 +61,10 @@ async def test_runs_that_begin_together_share_a_look_but_none_misses_a_pause() -
     assert after.pauses == store.pauses
 
 
-async def test_a_run_that_begins_right_after_a_worker_came_knows_it() -> None:
+async def test_a_run_that_begins_right_after_a_worker_came_knows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_view, "_LOOKS_APART", 0)
     store = FakeStore()
     store.ids = ["w1"]
     view = view_of(store)
@@ -69,6 +75,18 @@ async def test_a_run_that_begins_right_after_a_worker_came_knows_it() -> None:
     store.ids = ["w2"]
     assert await view.latest() is look
     assert store.looks == 2
+
+
+async def test_many_new_workers_do_not_make_a_coordinator_look_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool_view, "_LOOKS_APART", 1e9)
+    store = FakeStore()
+    view = view_of(store)
+    await view.latest()
+    store.ids = [*store.ids, "w4"]
+    await view.latest()
+    assert store.looks == 1
 
 
 async def test_workers_that_advertise_the_same_share_it() -> None:

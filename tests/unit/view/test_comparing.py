@@ -192,6 +192,22 @@ def test_what_is_printed_names_the_most_important_first() -> None:
     )
 
 
+def test_tasks_of_one_run_alone_have_their_effects_behind_their_names() -> None:
+    plain = TaskSpec("root"), TaskSpec("check")
+    one = run_of(plain[0], ends=[end(0, 0, 100)], took=100)
+    other = run_of(*plain, ends=[end(0, 0, 100), end(1, 0, 300)], took=300)
+    assert "new: check (+200 ms)" in printed(compared(one, other)).splitlines()
+    assert "gone: check (-200 ms)" in printed(compared(other, one)).splitlines()
+
+
+def test_runs_of_two_flows_are_said_to_be_that() -> None:
+    one, other = diamond("a"), diamond("b")
+    other["run"]["namespace"] = "nightly"
+    first = printed(compared(one, other)).splitlines()[0]
+    assert first.endswith("; these are runs of two flows, 'nightly' and 'n'"), first
+    assert "flows" not in printed(compared(one, diamond("b")))
+
+
 def test_names_of_tasks_cannot_steer_a_terminal() -> None:
     red = TaskSpec("\x1b[31mred\u202e")
     one = run_of(red, ends=[end(0, 0, 100)], took=100)
@@ -217,6 +233,18 @@ def test_the_command_compares_exported_files_without_a_server(tmp_path: Path) ->
     check("compare", told)
     assert (told["before"]["run_id"], told["after"]["run_id"]) == ("a", "b")
     assert [(row["name"], row["effect_ms"]) for row in told["changed"]] == [("root", 1_000)]
+
+
+def test_a_file_may_say_that_a_task_needs_all_of_no_tasks(tmp_path: Path) -> None:
+    """Astrum writes no such range, but its schema and its checks allow one."""
+    for name, root in (("a", 1_000), ("b", 2_000)):
+        columns = diamond(name, root=root)
+        columns["tasks"]["needs"][3] = [{"r": [1, 0]}]
+        (tmp_path / f"{name}.json").write_text(columns_text(columns))
+    files = [str(tmp_path / name) for name in ("b.json", "a.json")]
+    done = CliRunner().invoke(main, ["compare", *files])
+    assert done.exit_code == 0, done.output
+    assert "root" in done.output
 
 
 @pytest.mark.parametrize(

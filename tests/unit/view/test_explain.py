@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 
 import pytest
 
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
 from astrum.machine.failure import Failure
+from astrum.machine.report_builder import not_run_because
 from astrum.planning import RetryPolicy, TaskSpec
+from astrum.planning.axes import Condition, Watch
 from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import LastWord
 from astrum.view import Code, Sent, Taken, explain, explain_run
@@ -221,6 +224,34 @@ def test_one_worker_that_reads_its_queues_is_enough() -> None:
     state = state_of(A, events=[AttemptFoundOutstanding(0, 1)])
     look = look_at(state, workers=[stuck, worker()], sent={0: Sent(1, NOW - 40)})
     assert explain(look, 0).code is Code.QUEUED
+
+
+def test_a_leader_that_is_not_heard_of_is_not_said_to_be_about_to_send() -> None:
+    silent = dataclasses.replace(coordinator(), age_s=8.0)
+    look = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0), coordinators=[silent])
+    found = explain(look, 0)
+    assert (found.code, found.needs_person) == (Code.READY_MOMENT, False)
+    silence = (
+        "nothing was heard for 8 s; if it is gone, another coordinator may lead the run in 2 s"
+    )
+    assert found.sentence == f"is sent by the leader of the run, of which {silence}"
+    assert f"led by host:9:c, of which {silence}: 0 of" in explain_run(look).sentence
+    # What a coordinator said expires sooner than its lease; a new leader has said nothing yet.
+    gone = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0), coordinators=[])
+    assert "of which nothing was heard for some time; if it is gone" in explain(gone, 0).sentence
+    new = look_at(state_of(A), run_info(created_at=NOW - 9), coordinators=[])
+    assert explain(new, 0).sentence == "is about to be sent"
+    heard = look_at(state_of(A), run_info(created_at=NOW - 9, lease_s=2.0))
+    assert "heard" not in explain(heard, 0).sentence + explain_run(heard).sentence
+
+
+def test_a_task_that_is_skipped_says_what_its_condition_compares() -> None:
+    route = A._replace(watches=(Watch("choice", ("kind",), ("order", "refund")),))
+    refund = B._replace(conditions=(Condition("a", 0, 1),))
+    state = state_of(route, refund, events=[ended(0, Outcome.SUCCEEDED, seen=(0,))])
+    told = "its condition 'a.kind = refund' is not met"
+    assert explain(look_at(state), 1).sentence == f"did not run: {told}"
+    assert not_run_because(state, 1, 0) == told
 
 
 def test_a_child_is_not_held_back_by_a_bound_that_is_not_used_up() -> None:

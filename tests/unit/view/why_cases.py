@@ -84,7 +84,7 @@ ENDED = {
             ),
             1,
         ),
-        "did not run: its condition on 'a' is not met",
+        "did not run: its condition 'a' is not met",
     ),
     Code.BLOCKED: Case(
         task(look_at(state_of(A._replace(on_failure="continue"), B, events=[FAILED])), 1),
