@@ -6,11 +6,10 @@ from astrum.protocol.keys import is_run_id
 from astrum.redis.run_store import RunStore
 from astrum.redis.scripts import chunks
 from astrum.view.run_names import WORDS, KnownRun, chosen_run, is_meant
+from astrum_coordinator.asking.past_runs import MOST_PAST
 
 _COMPARED = 200
 """Of how many ids, the newest, the nearest to an unknown one is looked for."""
-_MOST_PAST = 10_000
-"""Of so many chronicles, the newest, the ids are compared with a name."""
 
 
 async def find_run(store: RunStore, name: str) -> str:
@@ -36,7 +35,7 @@ async def find_run(store: RunStore, name: str) -> str:
 
 async def _past(store: RunStore, name: str) -> list[KnownRun]:
     """Return the runs that a name may mean of which only the chronicle is left, newest first."""
-    past = [KnownRun(run_id, "") for run_id in await store.chronicle_ids(_MOST_PAST)]
+    past = [KnownRun(run_id, "") for run_id in await store.chronicle_ids(MOST_PAST)]
     return [run for run in past if is_meant(name, run)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -21,11 +22,13 @@ from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
 from astrum_coordinator.asking.chronicles import Chronicles
 from astrum_coordinator.cli.attach import has_ended
+from astrum_coordinator.cli.past_runs import past_runs_table
 from astrum_coordinator.cli.runs import run_to_json, runs_table
 from astrum_coordinator.client.handle import RunHandle
 from tests.eventually import eventually
 from tests.exports import without_logs
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
+from tests.schemas import check
 
 KEY = b"0123456789abcdef"
 
@@ -57,6 +60,18 @@ async def test_a_run_of_which_only_the_chronicle_is_left_is_found_by_names(
     with pytest.raises(RunNotFoundError, match="'nightly' begins the ids of 2 runs"):
         await coordinator.find_run("nightly")
     assert await coordinator.find_run("@last") == "hourly-1"
+    ids = ["hourly-1", "nightly-2", "nightly-1"]
+    past = await coordinator.past_runs()
+    assert [run.run_id for run in past] == ids
+    check("past-runs", [run._asdict() for run in past])
+    assert [run.run_id for run in await coordinator.past_runs(2)] == ids[:2]
+    await runs.client.execute("SET", runs.keys.chronicle("nightly-2"), b"damaged", "KEEPTTL")
+    console = Console(file=io.StringIO(), width=120)
+    console.print(past_runs_table(await coordinator.past_runs()))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert re.search(r"hourly-1 +completed +test +1 of 1 ", text), text
+    assert re.search(r"nightly-2 +- .*damaged", text, re.DOTALL), text
     assert not await has_ended(coordinator, "nightly-1", attach=False)
     assert "an earlier run nightly-1 has ended, and only its chronicle" in capsys.readouterr().err
     assert not await has_ended(coordinator, "new", attach=False)
