@@ -37,11 +37,13 @@ def error_summary(state: RunState) -> list[str]:
 
 def _retried(state: RunState) -> Iterator[str]:
     log = state.attempt_log
+    if not (log.retried or log.reopened):
+        return
     numbers: Counter[int] = Counter()
     reopened_at = log.reopened[-1].at if log.reopened else None
     failed = log.failures if log.reopened else ()
     final = {event.task: event.attempt for event in log.settled if event.task in failed}
-    for event in log.settled if log.retried or log.reopened else ():
+    for event in log.settled:
         numbers[event.task] += 1
         if log.was_retried(event):
             yield _retried_line(state, event, numbers[event.task])

@@ -73,7 +73,7 @@ def test_the_summary_keeps_failures_that_were_before_a_retry() -> None:
     assert error_summary(state) == [*before, *again, *final]
 
 
-def test_a_failure_of_a_task_that_a_retry_leaves_out_is_told_once() -> None:
+def test_a_failure_of_a_task_that_a_retry_leaves_out_is_listed_once() -> None:
     of = plan(spec("a"), spec("b"), spec("c", "a"), spec("d", "b"))
     state, _ = resumed(of, [fails(A), end(B, outcome=Outcome.CANCELLED), reopen(B)])
     assert error_summary(state) == ["task 'a' failed: ValueError: no"]
