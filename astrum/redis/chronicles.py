@@ -57,6 +57,19 @@ class ChronicleStore(Store):
         except StoreConfigurationError:  # access rules of an earlier version
             return False
 
+    async def chronicle_ids(self, limit: int) -> list[str]:
+        """Return the runs with a chronicle, at most ``limit``, those that expire last first.
+
+        Nothing if the list may not be read.
+        """
+        now_ms = f"({await self.server_time() * 1000:.0f}"
+        span = ("+inf", now_ms, "BYSCORE", "REV", "LIMIT", 0, limit)
+        try:
+            names = names_of(await self.client.execute("ZRANGE", self.keys.chronicles, *span))
+        except StoreConfigurationError:  # access rules of an earlier version
+            return []
+        return list(filter(is_run_id, names))
+
     async def without_chronicle(self, from_s: float, to_s: float, limit: int) -> list[Unkept]:
         """Return the runs that ended in a time and of whose end no chronicle was made.
 

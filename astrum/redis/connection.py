@@ -28,6 +28,10 @@ _KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _MOST_BYTES_LEFT = 65_536
 _TAKEN_AT_ONCE = 64 * 1024
 """Commands of at most so many bytes are sent without a check of how fast the server reads."""
+STILL_S = 1.0
+"""A timer that is later than this was kept from running, and so was all reading."""
+_READ_S = 1.0
+"""What is left then to read replies."""
 _NOTHING = object()
 """The parser's result while a reply is not complete yet."""
 
@@ -43,7 +47,8 @@ class Connection(asyncio.Protocol):
 
     So does silence, since the connection may be half open: waiting commands fail with
     ``TimeoutError`` when nothing has arrived for as long as they may take. A reply that keeps
-    arriving, however slowly, is not late; nor is a command that is still being sent. One timer
+    arriving, however slowly, is not late; nor is a command that is still being sent. A process that
+    stood still first reads what has arrived meanwhile. One timer
     serves all commands, since a timer for each costs as much as the command.
 
     The first command of a turn of the loop is sent at once, all others of the turn together after
@@ -197,7 +202,7 @@ class Connection(asyncio.Protocol):
         self._alarm = self._loop.call_at(deadline, self._look_for_late)
 
     def _look_for_late(self) -> None:
-        self._alarm = None
+        alarm, self._alarm = self._alarm, None
         if not self._waiting:
             return
         unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
@@ -206,8 +211,11 @@ class Connection(asyncio.Protocol):
         self._unsent = unsent
         moved_at = self._moved_at
         earliest = min(max(one.sent_at, moved_at) + one.timeout_s for one in self._waiting)
-        if earliest > self._loop.time():
+        now = self._loop.time()
+        if earliest > now:
             self._set_alarm(earliest)
+        elif alarm is not None and now - alarm.when() > STILL_S:
+            self._set_alarm(now + _READ_S)  # this process stood still: replies may wait to be read
         else:
             self.drop(TimeoutError("the server does not answer"))
 

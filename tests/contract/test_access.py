@@ -199,6 +199,7 @@ async def keep_chronicles(runs: RunStore, epoch: int) -> None:
         kept = await runs.keep_chronicle("r", epoch, b"chronicle", life_s=60.0, max_bytes=9)
         assert kept == KEPT
     assert await runs.chronicle("r") == b"chronicle"
+    assert await runs.chronicle_ids(9) == ["r"]
     assert await runs.drop_chronicle("r")
 
 
@@ -341,6 +342,7 @@ async def view(settings: RedisSettings, theirs: RedisSettings) -> None:
         await runs.paused()
         await runs.dead_letters()
         assert await runs.chronicle("ended")
+        assert await runs.chronicle_ids(9) == ["ended"]
 
 
 DOES: dict[str, tuple[Preparation, Work]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import cast
 import pytest
 import redis.exceptions as driver
 
+from astrum.redis import connection
 from astrum.redis.connection import Connection
 
 
@@ -94,6 +96,28 @@ async def test_silence_fails_all_that_waits_and_ends_the_connection(tmp_path: Pa
             with pytest.raises(TimeoutError, match="does not answer"):
                 await reply
         assert not channel.is_open
+
+
+async def test_a_process_that_stood_still_reads_replies_before_it_calls_them_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STILL_S", 0.1)
+    async with answering_after(0.0, tmp_path) as channel, asyncio.timeout(5):
+        reply = channel.send(["PING"], 0.05)
+        time.sleep(0.3)  # noqa: ASYNC251 - it stands still
+        assert await reply == b"OK"
+
+
+async def test_silence_after_a_stand_still_is_late_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STILL_S", 0.1)
+    monkeypatch.setattr(connection, "_READ_S", 0.05)
+    async with answering_after(None, tmp_path) as channel, asyncio.timeout(5):
+        reply = channel.send(["PING"], 0.05)
+        time.sleep(0.3)  # noqa: ASYNC251 - it stands still
+        with pytest.raises(TimeoutError, match="does not answer"):
+            await reply
 
 
 class CountingEnd(OtherEnd):

@@ -11,7 +11,7 @@ from astrum.view.report.columns_report import snapshot_of
 from astrum.view.report.redacting import without_messages
 from astrum_coordinator.asking.connected import Connected
 from astrum_coordinator.asking.exports import recorded_columns
-from astrum_coordinator.asking.past_runs import read_chronicle
+from astrum_coordinator.asking.past_runs import PastRun, past_runs, read_chronicle
 from astrum_coordinator.asking.reasons import why
 from astrum_coordinator.asking.report_loader import ReportLoader
 from astrum_coordinator.asking.snapshots import take_snapshot
@@ -51,6 +51,13 @@ class Answers(Connected):
         """
         context = self._context
         return await why(context.store, context.seal, self._reports, run_id, task)
+
+    async def past_runs(self, limit: int = 50) -> list[PastRun]:
+        """Return the newest ``limit`` runs of which only the chronicle is left, newest first.
+
+        Their chronicles are read, one after the other.
+        """
+        return await past_runs(self._context.store, self._context.seal, limit)
 
     async def export(
         self, run_id: str, *, with_values: bool = False, redact: bool = False

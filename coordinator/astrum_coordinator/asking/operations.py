@@ -10,6 +10,7 @@ from astrum.errors import NotInPoolError, RunError, RunNotFoundError, listed, ne
 from astrum.planning.offer import NamespaceVersion
 from astrum.planning.plan import is_queue_name
 from astrum.protocol.drains import DrainRequest
+from astrum.protocol.keys import is_run_id
 from astrum.protocol.pauses import PauseKind, Pauses, PauseTarget
 from astrum.protocol.records import CoordinatorInfo, RunInfo, WorkerInfo
 from astrum.view import DeadLetterView, QueueState, view_of
@@ -48,6 +49,10 @@ class Operations(Connected):
         `RunNotFoundError` with the nearest id, or with those that begin so.
         """
         return await find_run(self._context.store, name)
+
+    async def has_chronicle(self, run_id: str) -> bool:
+        """Return whether a run has a chronicle; it may be all that is left of the run."""
+        return is_run_id(run_id) and await self._context.store.has_chronicle(run_id)
 
     async def task_ids(self, run_id: str) -> list[str]:
         """Return the tasks of a run's plan; raises `RunNotFoundError`."""

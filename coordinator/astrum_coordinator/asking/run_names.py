@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from astrum.errors import RunNotFoundError
 from astrum.protocol.keys import is_run_id
 from astrum.redis.run_store import RunStore
 from astrum.redis.scripts import chunks
 from astrum.view.run_names import WORDS, KnownRun, chosen_run, is_meant
+from astrum_coordinator.asking.past_runs import MOST_PAST
 
 _COMPARED = 200
 """Of how many ids, the newest, the nearest to an unknown one is looked for."""
@@ -15,7 +15,8 @@ _COMPARED = 200
 async def find_run(store: RunStore, name: str) -> str:
     """Return the id of the run with this id, or with the only id that begins so; or see `WORDS`.
 
-    A run of which only the chronicle is left has to be named in full.
+    Runs of which only the chronicle is left are looked at where no other run is meant; whether
+    they failed is not known here, so ``@failed`` is none of them.
 
     Raises `RunNotFoundError`, which names the nearest, or those that begin so.
     """
@@ -26,12 +27,16 @@ async def find_run(store: RunStore, name: str) -> str:
         found = await _newest(store, name, ids)
     else:
         found = await _stored(store, [one for one in ids if is_meant(name, KnownRun(one, ""))])
-    try:
-        return chosen_run(name, found or await _stored(store, ids[:_COMPARED]))
-    except RunNotFoundError:
-        if is_run_id(name) and await store.has_chronicle(name):
-            return name
-        raise
+    if not found and is_run_id(name) and await store.has_chronicle(name):
+        return name
+    found = found or await _past(store, name)
+    return chosen_run(name, found or await _stored(store, ids[:_COMPARED]))
+
+
+async def _past(store: RunStore, name: str) -> list[KnownRun]:
+    """Return the runs that a name may mean of which only the chronicle is left, newest first."""
+    past = [KnownRun(run_id, "") for run_id in await store.chronicle_ids(MOST_PAST)]
+    return [run for run in past if is_meant(name, run)]
 
 
 async def _newest(store: RunStore, name: str, ids: list[str]) -> list[KnownRun]:

@@ -139,7 +139,7 @@ def _of_viewers(keys: Keys) -> list[tuple[tuple[str, ...], str]]:
         ((keys.queues,), "smembers"),
         ((keys.runs,), "zscore"),
         ((keys.index,), "zrevrange"),
-        ((keys.coordinators,), "zrange"),
+        ((keys.coordinators, keys.chronicles), "zrange"),
         ((keys.leases,), "zrange zscore"),
         ((keys.coordinator("*"), keys.paused), "hgetall"),
         ((keys.worker("*"),), "hget hmget"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import option
 
 if TYPE_CHECKING:
@@ -29,11 +30,19 @@ def check_attach(attach: bool, run_id: str | None, *, local: bool = False) -> No
 
 
 async def has_ended(coordinator: Coordinator, run_id: str | None, attach: bool) -> bool:
-    """Return whether the run has ended; raises `RunEndedError` if it has, without ``attach``."""
+    """Return whether the run has ended; raises `RunEndedError` if it has, without ``attach``.
+
+    Says so if a run with this id has ended, and only its chronicle is left.
+    """
     from astrum.errors import RunEndedError
     from astrum_coordinator.display.report_view import state_text
 
     info = None if run_id is None else await coordinator.run_info(run_id)
+    if info is None and run_id is not None and await coordinator.has_chronicle(run_id):
+        say(
+            f"an earlier run {run_id} has ended, and only its chronicle is left: this is a new "
+            "run, and its chronicle will replace that one"
+        )
     if info is None or info.is_open:
         return False
     if not attach:

@@ -10,6 +10,7 @@ from astrum.runtime.cli.commands import say
 from astrum.runtime.cli.options import ServerOptions, option, server_options
 from astrum_coordinator.cli.asking import ask
 from astrum_coordinator.cli.options import json_option, log_option
+from astrum_coordinator.cli.past_runs import print_past_runs
 from astrum_coordinator.cli.pause import say_paused
 from astrum_coordinator.cli.printing import print_json, print_table
 from astrum_coordinator.cli.run_filters import filter_text, run_filter_options
@@ -32,21 +33,33 @@ COLUMNS = ("Run", "State", "Namespace", "Tasks", "Created", "Took", "Leader")
 @click.command(short_help="List the latest runs.")
 @server_options
 @run_filter_options("runs")
+@option(
+    "--past",
+    envvar="ASTRUM_RUNS_PAST",
+    is_flag=True,
+    help="Runs whose records have expired, of which only the chronicles are left.",
+)
 @json_option
 @option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Most runs to list."
 )
 @log_option
-def runs(server: ServerOptions, chosen: RunFilter, as_json: bool, limit: int) -> None:
+def runs(server: ServerOptions, chosen: RunFilter, past: bool, as_json: bool, limit: int) -> None:
     """List the latest runs of a server, newest first.
 
     An open run is pending (without a leader), running or delayed (until its time). It is also
     retrying if some of its tasks are tried again after a failure or a loss, and stalled if it does
-    not go on by itself; a note says why.
+    not go on by itself; a note says why. With --past it lists ended runs whose records have
+    expired: `show`, `why` and `export` tell what is left of them.
 
     \b
     Example: astrum-coordinator runs --state failed --state stalled --since 2h
     """
+    if past:
+        if not chosen.is_empty:
+            raise click.UsageError(f"--past lists all past runs: leave {filter_text(chosen)} out")
+        print_past_runs(ask(server, lambda one: one.past_runs(limit)), as_json)
+        return
 
     async def question(coordinator: Coordinator) -> tuple[list[ListedRun], Versions, Pauses]:
         found = await coordinator.list_runs(chosen, limit=limit)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -19,11 +21,14 @@ from astrum.view.report import chronicle
 from astrum_coordinator import Coordinator
 from astrum_coordinator.asking import chronicles
 from astrum_coordinator.asking.chronicles import Chronicles
+from astrum_coordinator.cli.attach import has_ended
+from astrum_coordinator.cli.past_runs import past_runs_table
 from astrum_coordinator.cli.runs import run_to_json, runs_table
 from astrum_coordinator.client.handle import RunHandle
 from tests.eventually import eventually
 from tests.exports import without_logs
 from tests.integration.coordinator.manual_worker import FAST, ManualWorker, flow
+from tests.schemas import check
 
 KEY = b"0123456789abcdef"
 
@@ -38,6 +43,39 @@ async def end_run(coordinator: Coordinator, hand: ManualWorker, run_id: str) -> 
 
 async def kept(runs: RunStore, run_id: str) -> bytes | None:
     return await runs.chronicle(run_id)
+
+
+async def test_a_run_of_which_only_the_chronicle_is_left_is_found_by_names(
+    coordinator: Coordinator, runs: RunStore, hand: ManualWorker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run_id in ("nightly-1", "nightly-2", "hourly-1"):
+        await end_run(coordinator, hand, run_id)
+        await eventually(partial(kept, runs, run_id))
+    for run_id in ("nightly-2", "hourly-1"):
+        await runs.forget(run_id)
+    assert await coordinator.find_run("h") == "hourly-1"
+    assert await coordinator.find_run("nightly") == "nightly-1", "what is stored goes first"
+    assert await coordinator.find_run("@last") == "nightly-1"
+    await runs.forget("nightly-1")
+    with pytest.raises(RunNotFoundError, match="'nightly' begins the ids of 2 runs"):
+        await coordinator.find_run("nightly")
+    assert await coordinator.find_run("@last") == "hourly-1"
+    ids = ["hourly-1", "nightly-2", "nightly-1"]
+    past = await coordinator.past_runs()
+    assert [run.run_id for run in past] == ids
+    check("past-runs", [run._asdict() for run in past])
+    assert [run.run_id for run in await coordinator.past_runs(2)] == ids[:2]
+    await runs.client.execute("SET", runs.keys.chronicle("nightly-2"), b"damaged", "KEEPTTL")
+    console = Console(file=io.StringIO(), width=120)
+    console.print(past_runs_table(await coordinator.past_runs()))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert re.search(r"hourly-1 +completed +test +1 of 1 ", text), text
+    assert re.search(r"nightly-2 +- .*damaged", text, re.DOTALL), text
+    assert not await has_ended(coordinator, "nightly-1", attach=False)
+    assert "an earlier run nightly-1 has ended, and only its chronicle" in capsys.readouterr().err
+    assert not await has_ended(coordinator, "new", attach=False)
+    assert capsys.readouterr().err == ""
 
 
 async def test_what_is_left_of_a_run_can_be_shown_and_exported(

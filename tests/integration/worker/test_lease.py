@@ -16,7 +16,7 @@ from astrum.redis import LeaseClient, RedisSettings, ServerLossDetector
 from astrum_worker.claim_gate import ClaimGate
 from astrum_worker.config import WorkerConfig
 from astrum_worker.context import WorkerContext
-from astrum_worker.upkeep.lease import Lease
+from astrum_worker.upkeep.lease import Lease, note_stand_still
 from astrum_worker.upkeep.reconciler import Reconciler
 from tests.eventually import eventually
 
@@ -145,3 +145,10 @@ async def test_a_worker_that_the_server_lost_claims_nothing_before_it_registers_
     known.set()
     await one_pass
     assert gate.is_open
+
+
+def test_a_process_that_stood_still_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    note_stand_still(0.4)
+    assert not caplog.records
+    note_stand_still(30.2)
+    assert "this process stood still for 30 s" in caplog.text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import random
 import threading
@@ -26,9 +27,21 @@ from astrum_worker.supervisor_link import say_left
 
 logger = logging.getLogger("astrum.worker")
 
+STILL_S = 3.0
+"""A thread that wakes up later than this was kept from running."""
 _RETRY_S = 1.0
 _JOIN_S = 5.0
 _LAST_JOIN_S = 3.0
+
+
+def note_stand_still(late_s: float) -> None:
+    """Say that this process stood still, if its thread woke up so late that nothing else can be."""
+    if late_s > STILL_S:
+        logger.warning(
+            "this process stood still for %.0f s: it was stopped, its machine was, or a task held "
+            "the interpreter; the server is not to blame",
+            late_s,
+        )
 
 
 class StatusSource(Protocol):
@@ -163,9 +176,10 @@ class Lease:
 
     def _work(self) -> None:
         # The first status goes out at once: leaders learn from it how many slots there are.
-        wait_s = 0.0
+        wait_s, due_at = 0.0, math.inf
         while not self._stopping.wait(wait_s):
             self._turned_at = time.monotonic()
+            note_stand_still(self._turned_at - due_at)
             try:
                 for call in self._on_turn:
                     call()
@@ -173,6 +187,7 @@ class Lease:
             except Exception:
                 logger.exception("the heartbeat thread failed once; it continues")
             wait_s = self._config.status_every_s
+            due_at = time.monotonic() + wait_s
 
     def _beat_if_due(self) -> None:
         started_at = time.monotonic()
