@@ -42,7 +42,9 @@ class Outbox:
     def knows(self, _: object) -> bool:
         return False
 
-    def settle(self, _run: str, _claim: Claim, ending: Ending, done: Callable[[], None]) -> None:
+    def settle(
+        self, _run: str, _claim: Claim, ending: Ending, done: Callable[[], None], _name: str
+    ) -> None:
         self.outcomes[ending.record.task] = ending.record.outcome
         done()
 
