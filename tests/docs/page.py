@@ -117,7 +117,9 @@ class Page:
 
     def _call(self, command: list[str]) -> str:
         output = self._folder / "output"
-        with output.open("wb") as sink:
+        output.write_bytes(b"")
+        # What earlier blocks left running still writes here: what is appended overwrites nothing.
+        with output.open("ab") as sink:
             process = subprocess.Popen(
                 command,
                 cwd=self._folder,

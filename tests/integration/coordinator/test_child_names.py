@@ -103,7 +103,9 @@ async def test_what_is_printed_of_a_child_names_it_as_commands_do(
         assert first.message.child_index == (0,)
 
         async def is_named() -> bool:
-            return progress.state is not None and progress.name(first.message.task) == HELD
+            state, number = progress.state, first.message.task
+            knows_it = state is not None and number < len(state.tasks.specs)
+            return knows_it and progress.name(number) == HELD
 
         await eventually(is_named, "the keys")
         await lose_first(other, hand, second)

@@ -18,7 +18,7 @@ from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST
 
 TASK_S = 0.02
-SOON_S = 0.7
+SOON_S = 3.0
 """Far less than the seconds that what is ahead would take, also on a busy machine."""
 MANY = f"""
     shop = SchedulerRegistry("shop")
@@ -29,7 +29,7 @@ MANY = f"""
             note("big")
             await asyncio.sleep({TASK_S})
 
-    for number in range(400):
+    for number in range(1000):
         declare(number)
 
     @shop.task("single")
@@ -56,7 +56,7 @@ PLACES = """
     for number in range(8):
         declare(number)
 """
-BIG = tuple(f"big{number}" for number in range(400))
+BIG = tuple(f"big{number}" for number in range(1000))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_a_small_run_behind_a_big_one_starts_soon(
     submitted_at = time.time()
     small = await begin(coordinators[1], flow_of(module, "single"), versions=versions)
     [began_at] = starts(await small.ended())
-    assert began_at - submitted_at < SOON_S, "4 s of the big run are still ahead"
+    assert began_at - submitted_at < SOON_S, "10 s of the big run are still ahead"
     await big.cancelled()
 
 
