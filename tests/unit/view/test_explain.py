@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 
+import click
 import pytest
 
 from astrum.machine.events import AttemptFoundOutstanding, Event, Outcome, TaskFoundUnserved
@@ -15,6 +16,7 @@ from astrum.planning.axes import Condition, Watch
 from astrum.protocol.process_end import ProcessEnd
 from astrum.protocol.records import LastWord
 from astrum.view import Code, Sent, Taken, explain, explain_run
+from astrum_coordinator.cli import main
 from astrum_coordinator.cli.show import show
 from astrum_coordinator.display.why_view import explanation_to_json, why_text
 from tests.schemas import check
@@ -300,5 +302,7 @@ def test_a_server_that_takes_no_writes_can_be_asked_why(refused: str, advice: st
 def test_a_command_to_type_names_the_task_whatever_it_is_called(name: str) -> None:
     command = look_at(state_of(A)).coordinator_command("show", "-r", name, options=["--log"])
     _, _, *words = shlex.split(command)
-    params = show.make_context("show", words, resilient_parsing=True).params
+    # Of the group comes how help is asked for, which a command remembers from its first context.
+    group = click.Context(main, help_option_names=["-h", "--help"])
+    params = show.make_context("show", words, parent=group, resilient_parsing=True).params
     assert (params["run_id"], params["task"], params["wants_log"]) == ("-r", name, True)
