@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from astrum_coordinator import health
 from astrum_worker.attempt_metrics import ATTEMPTS, METRICS, AttemptMetrics
 from astrum_worker.health import readings
 from astrum_worker.process.merged_metrics import MergedMetrics
+from tests.unit.test_cost_guard import CALIBRATION_STEPS, cpu_s, plain_loop
 
 ROOT = Path(__file__).parents[2]
 KEY = Keys().queue(Stream("gpu", "thread", "0ff3r"))
@@ -176,19 +176,22 @@ def test_several_processes_together_have_no_more_tasks_than_one() -> None:
     assert sum(ended.values()) == 600
 
 
-def least_s(action: Callable[[], object], rounds: int) -> float:
-    """A neighbour may disturb a measurement, never hurry it: the least counts."""
-    found = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        action()
-        found.append(time.perf_counter() - began)
-    return min(found)
+def turns(action: Callable[[], object]) -> float:
+    """Return how many turns of a plain loop take as long, whatever else the machine does.
+
+    A neighbour may disturb a measurement, never hurry it: the least of some rounds counts.
+    """
+    ours = one_turn = float("inf")
+    for _ in range(5):
+        ours = min(ours, cpu_s(action))
+        one_turn = min(one_turn, cpu_s(plain_loop) / CALIBRATION_STEPS)
+    return ours / one_turn
 
 
-def test_an_answer_with_all_series_takes_at_most_ten_milliseconds() -> None:
+def test_an_answer_with_all_series_takes_some_milliseconds() -> None:
     metrics = busy_metrics()
-    assert least_s(lambda: to_text(metrics.readings()), rounds=20) < 0.01
+    # A turn takes 20 to 30 ns on a machine of today, so this is some 10 ms.
+    assert turns(lambda: to_text(metrics.readings())) < 400_000
 
 
 def test_an_attempt_costs_about_a_microsecond() -> None:
@@ -199,8 +202,7 @@ def test_an_attempt_costs_about_a_microsecond() -> None:
             metrics.note_claim(CLAIM)
             metrics.note_end("shop", "pay", KEY, done, 300)
 
-    # The bound is twice what it takes on a slow machine: the guard is for a step that is dear.
-    assert least_s(thousand, rounds=30) / 1_000 < 4e-6
+    assert turns(thousand) / 1_000 < 150
 
 
 # --- several processes ----------------------------------------------------------------------------
