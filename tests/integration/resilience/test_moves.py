@@ -228,5 +228,5 @@ async def test_without_a_worker_a_few_attempts_are_sent_and_the_whole_backlog_sh
         served_at = time.time()
         found = starts(await run.ended())
         assert len(found) == 20
-        assert found[0] - served_at < 1.0, "what is in the stream begins at once"
-        assert found[-1] - served_at < 4.0
+        assert found[0] - served_at < 3.0, "what is in the stream begins at once"
+        assert found[-1] - served_at < 10.0
