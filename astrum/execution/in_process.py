@@ -309,19 +309,17 @@ class InProcessRun:
     # --- one attempt --------------------------------------------------------------------
 
     def _context(self, task: int, attempt: int, spec: TaskSpec) -> AttemptContext:
-        plan = self._flow.plan
         context = AttemptContext(
             self._run_id,
             spec.task_id,
             attempt,
             spec.retry.max_retries,
-            plan.namespace,
+            self._flow.plan.namespace,
             "",
             spec.timeout_s,
-            plan.check_types,
+            self._flow.plan.check_types,
         )
-        if not self._options.capture_print:
-            context.keeps_prints = False
+        context.keeps_prints = self._options.capture_print
         if spec.axes:
             context.index = told_index(self._tasks.index(task))
             context.key = self._values.key(task)
