@@ -129,7 +129,7 @@ def _neighbour(name: str) -> None:
     async def neighbour() -> str:
         note()
         await executed("kills")
-        await asyncio.sleep(0.3)  # so that the kill finds its neighbours at work
+        await asyncio.sleep(1.5)  # so that the kill finds its neighbours at work
         return name
 
 

@@ -52,7 +52,7 @@ def test_help_is_printed_quickly() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert min(took() for _ in range(5)) < 0.5
+    assert min(took() for _ in range(5)) < 0.3
 
 
 def test_a_misspelt_command_gets_the_nearest_suggestion() -> None:

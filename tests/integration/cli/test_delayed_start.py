@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +37,7 @@ def began_at(cli: Cli, run_id: str, env: dict[str, str]) -> float:
 def test_a_run_waits_says_so_and_is_cancelled(write: Write, cli: Cli, redis_server: Server) -> None:
     write("flow.py", FLOW)
     env = {"ASTRUM_REDIS_URL": redis_server.url}
-    at = datetime.now(UTC) + timedelta(days=300)
+    at = datetime.now(UTC) + timedelta(days=300, minutes=-5)
     local = at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     done = cli("submit", "flow.py", "--run-id", "far", "--at", at.isoformat(), **env)
     assert (done.returncode, done.stdout) == (0, "far\n")
@@ -50,8 +49,7 @@ def test_a_run_waits_says_so_and_is_cancelled(write: Write, cli: Cli, redis_serv
     assert run["waits_until"] == run["start_at"] == pytest.approx(at.timestamp(), abs=0.001)
     shown = cli("show", "far", **env).stdout
     assert f"run far waits until {local}: 0 of 1 task succeeded" in shown
-    left = r"is sent when the run starts, in 7(199 h 59|200 h 00) min"
-    assert re.search(left, " ".join(shown.split()))
+    assert "is sent when the run starts, in 7199 h" in " ".join(shown.split())
     assert json.loads(cli("show", "far", "--json", **env).stdout)["waits_until"] == run["start_at"]
     waited = cli("wait", "far", "--timeout", "0.2", **env)
     assert (waited.returncode, "still open" in waited.stderr) == (1, True)

@@ -15,6 +15,7 @@ import pytest
 from astrum.errors import RunError
 from astrum.redis import RedisSettings
 from astrum_coordinator import Coordinator, CoordinatorConfig
+from astrum_coordinator.scheduling import pool_view
 from tests.eventually import eventually
 from tests.integration.resilience.modules import begin, flow_of, handed_back, starts, write
 from tests.integration.resilience.pool import QUICK, Pool
@@ -189,9 +190,11 @@ async def test_an_attempt_that_must_run_alone_goes_to_the_right_workers(
     assert ends_of(report, "kills") == ["lost", "completed"]
 
 
-async def test_a_run_that_begins_right_after_its_worker_came_starts_soon(
-    pool: Pool, tmp_path: Path
+async def test_a_run_that_begins_right_after_its_worker_came_starts_at_once(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # How often a coordinator may look does not depend on how busy the machine is.
+    monkeypatch.setattr(pool_view, "_LOOKS_APART", 0)
     old, new = left(tmp_path, "old"), left(tmp_path, "new", added=True)
     async with Coordinator(RedisSettings(url=pool.server.url)) as coordinator:
         waiting = await begin(coordinator, flow_of(shop(tmp_path, "other", namespace="other")))
@@ -204,7 +207,7 @@ async def test_a_run_that_begins_right_after_its_worker_came_starts_soon(
         run = await begin(coordinator, flow_of(old, "waits0"))
         report = await run.ended()
         created_at = report.total_start_time + report.planning_duration  # by the server's clock
-        assert starts(report)[0] - created_at < 10
+        assert starts(report)[0] - created_at < 1.5
         await waiting.cancelled()
 
 
@@ -228,5 +231,5 @@ async def test_without_a_worker_a_few_attempts_are_sent_and_the_whole_backlog_sh
         served_at = time.time()
         found = starts(await run.ended())
         assert len(found) == 20
-        assert found[0] - served_at < 3.0, "what is in the stream begins at once"
-        assert found[-1] - served_at < 10.0
+        assert found[0] - served_at < 1.0, "what is in the stream begins at once"
+        assert found[-1] - served_at < 4.0

@@ -18,7 +18,7 @@ from tests.integration.resilience.pool import QUICK, Pool
 from tests.integration.resilience.test_workers import FAST
 
 TASK_S = 0.02
-SOON_S = 3.0
+SOON_S = 1.7
 """Far less than the seconds that what is ahead would take, also on a busy machine."""
 MANY = f"""
     shop = SchedulerRegistry("shop")
